@@ -1,0 +1,1 @@
+"""Cross-device discrepancy and device failures: one model per file."""

@@ -1,0 +1,67 @@
+"""Reading point clouds and labels, with the checks that belong at the border."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from corruptions.core import InputError, check_finite
+
+
+def read_points(path: str | Path, columns: int) -> NDArray[np.float32]:
+    """Read a float32 point file (``.bin`` of SemanticKITTI with 4 columns, of nuScenes with 5).
+
+    Args:
+        path: the file.
+        columns: values per point in the file.
+
+    Returns:
+        float32 (N, columns).
+
+    Raises:
+        InputError: for a missing, truncated or empty file, or values that are not finite.
+    """
+    size = _size(path)
+    if size % (4 * columns):
+        raise InputError(
+            f"{path}: expected whole points of {columns} float32 ({4 * columns} bytes), found {size} bytes, "
+            f"{size % (4 * columns)} too many: the file is truncated or has another number of columns; copy it again"
+        )
+    if size == 0:
+        raise InputError(f"{path}: expected at least one point, found an empty scan; leave it out or copy it again")
+    points = np.fromfile(path, dtype=np.float32).reshape(-1, columns)
+    check_finite(points, str(path))
+    return points
+
+
+def read_labels(path: str | Path, count: int, dtype: type[np.integer] = np.uint32) -> NDArray[np.integer]:
+    """Read one label per point: uint32 ``.label`` of SemanticKITTI, uint8 ``_lidarseg.bin`` of nuScenes.
+
+    Args:
+        path: the file.
+        count: number of points of the scan.
+        dtype: type in the file. SemanticKITTI keeps the instance id in the upper 16 bits.
+
+    Returns:
+        (count,) array of ``dtype``.
+
+    Raises:
+        InputError: for a missing file or another number of labels.
+    """
+    width = np.dtype(dtype).itemsize
+    size = _size(path)
+    if size != count * width:
+        raise InputError(
+            f"{path}: expected {count} labels, one per point ({count * width} bytes), found {size / width:g} "
+            f"({size} bytes); the label file belongs to another scan or is truncated"
+        )
+    return np.fromfile(path, dtype=dtype)
+
+
+def _size(path: str | Path) -> int:
+    try:
+        return Path(path).stat().st_size
+    except FileNotFoundError:
+        raise InputError(f"{path}: expected a file, found none; check the data root and the info file") from None

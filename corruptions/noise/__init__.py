@@ -1,0 +1,1 @@
+"""Measurement noise: one model per file."""

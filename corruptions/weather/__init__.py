@@ -1,0 +1,1 @@
+"""Adverse weather: one physical model per file."""
