@@ -38,7 +38,8 @@ class Scan:
         sensor: name of the LiDAR model in ``corruptions.sensors``; gives divergence and wavelength to the physics.
 
     Raises:
-        InputError: for wrong shapes, an empty scan, values that are not finite, or the wrong intensity scale.
+        InputError: for wrong shapes, values that are not finite, or the wrong intensity scale. An empty scan is valid
+            (a sensor can return nothing); an empty file is not (``corruptions.files``).
     """
 
     points: NDArray[np.float32]
@@ -54,8 +55,6 @@ class Scan:
         if not isinstance(points, np.ndarray) or points.ndim != 2 or points.shape[1] < 4 or points.dtype != np.float32:
             found = f"{points.dtype} {points.shape}" if isinstance(points, np.ndarray) else type(points).__name__
             raise InputError(f"points: expected float32 (N, C >= 4) with x, y, z, intensity first, found {found}")
-        if len(points) == 0:
-            raise InputError("points: expected at least one point, found an empty scan")
         check_finite(points, "points")
         check_intensity(points[:, INTENSITY], self.intensity_max)
         for name, values in (("ring", self.ring), ("labels", self.labels)):
@@ -63,7 +62,7 @@ class Scan:
                 raise InputError(
                     f"{name}: expected one integer per point ({len(points)}), found {values.dtype} {values.shape}"
                 )
-        if self.ring is not None and self.num_rings is not None:
+        if self.ring is not None and self.num_rings is not None and len(self.ring):
             low, high = int(self.ring.min()), int(self.ring.max())
             if low < 0 or high >= self.num_rings:
                 raise InputError(f"ring: expected indices in 0..{self.num_rings - 1}, found {low}..{high}")
@@ -75,7 +74,7 @@ class Scan:
             return self.num_rings
         if self.ring is None:
             raise InputError("this corruption works per laser: pass `ring`, or estimate it with corruptions.sensors")
-        return int(self.ring.max()) + 1
+        return int(self.ring.max(initial=-1)) + 1
 
     @property
     def range_m(self) -> NDArray[np.float32]:
@@ -99,6 +98,8 @@ def check_intensity(intensity: NDArray[np.float32], intensity_max: float) -> Non
 
     Physics that mixes up the scales turns nearly every point into weather, so this is an error and not a warning.
     """
+    if len(intensity) == 0:
+        return
     scales = "SemanticKITTI is 0..1, nuScenes 0..255, Waymo 0..1 after tanh"
     low, high = float(intensity.min()), float(intensity.max())
     if low < 0:
