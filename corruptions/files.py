@@ -23,6 +23,22 @@ def read_points(path: str | Path, columns: int) -> NDArray[np.float32]:
     Raises:
         InputError: for a missing, truncated or empty file, or values that are not finite.
     """
+    count_points(path, columns)
+    points = np.fromfile(path, dtype=np.float32).reshape(-1, columns)
+    check_finite(points, str(path))
+    return points
+
+
+def count_points(path: str | Path, columns: int) -> int:
+    """Number of points in a point file, from its size alone.
+
+    Args:
+        path: the file.
+        columns: values per point in the file.
+
+    Raises:
+        InputError: for a missing, truncated or empty file.
+    """
     size = _size(path)
     if size % (4 * columns):
         raise InputError(
@@ -31,9 +47,7 @@ def read_points(path: str | Path, columns: int) -> NDArray[np.float32]:
         )
     if size == 0:
         raise InputError(f"{path}: expected at least one point, found an empty scan; leave it out or copy it again")
-    points = np.fromfile(path, dtype=np.float32).reshape(-1, columns)
-    check_finite(points, str(path))
-    return points
+    return size // (4 * columns)
 
 
 def read_labels(path: str | Path, count: int, dtype: type[np.integer] = np.uint32) -> NDArray[np.integer]:
@@ -50,6 +64,12 @@ def read_labels(path: str | Path, count: int, dtype: type[np.integer] = np.uint3
     Raises:
         InputError: for a missing file or another number of labels.
     """
+    check_label_count(path, count, dtype)
+    return np.fromfile(path, dtype=dtype)
+
+
+def check_label_count(path: str | Path, count: int, dtype: type[np.integer] = np.uint32) -> None:
+    """Raise :class:`InputError` unless the file's size is that of ``count`` labels of ``dtype``."""
     width = np.dtype(dtype).itemsize
     size = _size(path)
     if size != count * width:
@@ -57,7 +77,6 @@ def read_labels(path: str | Path, count: int, dtype: type[np.integer] = np.uint3
             f"{path}: expected {count} labels, one per point ({count * width} bytes), found {size / width:g} "
             f"({size} bytes); the label file belongs to another scan or is truncated"
         )
-    return np.fromfile(path, dtype=dtype)
 
 
 def _size(path: str | Path) -> int:

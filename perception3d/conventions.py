@@ -1,0 +1,110 @@
+"""Class lists, label maps, colours and splits of the data sets: plain data, each documented once.
+
+SemanticKITTI (Behley et al., ICCV 2019) as its api publishes it in ``config/semantic-kitti.yaml``. Two numberings of the
+19 classes exist and are a common off-by-one: the api counts 1..19 with 0 = ignore, mmdet3d counts 0..18 with 19 =
+ignore. This project uses mmdet3d's everywhere; files hold raw ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+SEMANTICKITTI_CLASSES: tuple[str, ...] = (
+    "car",
+    "bicycle",
+    "motorcycle",
+    "truck",
+    "other-vehicle",
+    "person",
+    "bicyclist",
+    "motorcyclist",
+    "road",
+    "parking",
+    "sidewalk",
+    "other-ground",
+    "building",
+    "fence",
+    "vegetation",
+    "trunk",
+    "terrain",
+    "pole",
+    "traffic-sign",
+)
+"""Names by train id 0..18."""
+
+SEMANTICKITTI_IGNORE = 19
+"""Train id of points that are not scored: unlabeled, outlier, other-structure, other-object."""
+
+SEMANTICKITTI_TRAIN_IDS: Mapping[int, int] = {
+    0: 19,  # unlabeled
+    1: 19,  # outlier
+    10: 0,  # car
+    11: 1,  # bicycle
+    13: 4,  # bus
+    15: 2,  # motorcycle
+    16: 4,  # on-rails
+    18: 3,  # truck
+    20: 4,  # other-vehicle
+    30: 5,  # person
+    31: 6,  # bicyclist
+    32: 7,  # motorcyclist
+    40: 8,  # road
+    44: 9,  # parking
+    48: 10,  # sidewalk
+    49: 11,  # other-ground
+    50: 12,  # building
+    51: 13,  # fence
+    52: 19,  # other-structure
+    60: 8,  # lane-marking
+    70: 14,  # vegetation
+    71: 15,  # trunk
+    72: 16,  # terrain
+    80: 17,  # pole
+    81: 18,  # traffic-sign
+    99: 19,  # other-object
+    252: 0,  # moving-car
+    253: 6,  # moving-bicyclist
+    254: 5,  # moving-person
+    255: 7,  # moving-motorcyclist
+    256: 4,  # moving-on-rails
+    257: 4,  # moving-bus
+    258: 3,  # moving-truck
+    259: 4,  # moving-other-vehicle
+}
+"""Raw id in the lower 16 bits of a ``.label`` value -> train id (the api's ``learning_map``)."""
+
+SEMANTICKITTI_RAW_IDS: Mapping[int, int] = {
+    train_id: raw_id
+    for train_id, raw_id in enumerate((10, 11, 15, 18, 20, 30, 31, 32, 40, 44, 48, 49, 50, 51, 70, 71, 72, 80, 81, 0))
+}
+"""Train id -> raw id to write into a submission (the api's ``learning_map_inv``)."""
+
+SEMANTICKITTI_PALETTE: tuple[tuple[int, int, int], ...] = (
+    (100, 150, 245),
+    (100, 230, 245),
+    (30, 60, 150),
+    (80, 30, 180),
+    (0, 0, 255),
+    (255, 30, 30),
+    (255, 40, 200),
+    (150, 30, 90),
+    (255, 0, 255),
+    (255, 150, 255),
+    (75, 0, 75),
+    (175, 0, 75),
+    (255, 200, 0),
+    (255, 120, 50),
+    (0, 175, 0),
+    (135, 60, 0),
+    (150, 240, 80),
+    (255, 240, 150),
+    (255, 0, 0),
+)
+"""RGB by train id (the api's ``color_map``, which is BGR by raw id). Ignore is black."""
+
+SEMANTICKITTI_SPLITS: Mapping[str, tuple[str, ...]] = {
+    "train": ("00", "01", "02", "03", "04", "05", "06", "07", "09", "10"),
+    "val": ("08",),
+    "test": tuple(f"{sequence:02d}" for sequence in range(11, 22)),
+}
+"""Sequence folders by split; only 00-10 have labels."""
