@@ -1,0 +1,160 @@
+"""Repairs that the pinned stack needs, each with its reason and the versions it covers.
+
+:func:`repair_stack` applies them all, once. ``perception3d.models`` calls it on import (any ``perception3d.`` prefix in a
+config imports that package), and so do the tools, so that notebooks and mmdet3d's own scripts are safe too.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+import torch
+
+from corruptions.core import InputError
+
+
+@functools.cache
+def repair_stack() -> None:
+    """Apply every repair to the installed stack; later calls do nothing."""
+    from mmengine.logging import print_log
+
+    allow_mmengine_checkpoints()
+    make_spconv_sound_on_cpu()
+    keep_voxels_on_device()
+    print_log(
+        "perception3d repaired the stack: mmengine checkpoints load under weights_only, spconv is exact and trains on "
+        "CPU, voxelisation follows the tensor's device",
+        logger="current",
+    )
+
+
+def allow_mmengine_checkpoints() -> None:
+    """Let ``torch.load(weights_only=True)`` read mmengine 0.10 checkpoints (torch >= 2.6 loads nothing else by default).
+
+    They hold HistoryBuffer objects with numpy arrays. HistoryBuffer pickles its own methods as
+    ``getattr(HistoryBuffer, "mean")``, so ``getattr`` is allowed in a form that gives those four methods and no others.
+    """
+    import numpy as np
+    from mmengine.logging import HistoryBuffer
+    from numpy.core import multiarray
+
+    dtypes = {type(np.dtype(kind)) for kind in ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?")}
+    torch.serialization.add_safe_globals(
+        [
+            HistoryBuffer,
+            (_history_buffer_method, "builtins.getattr"),
+            (multiarray._reconstruct, "numpy.core.multiarray._reconstruct"),
+            (multiarray.scalar, "numpy.core.multiarray.scalar"),
+            # the names that numpy 2 writes
+            (multiarray._reconstruct, "numpy._core.multiarray._reconstruct"),
+            (multiarray.scalar, "numpy._core.multiarray.scalar"),
+            np.ndarray,
+            np.dtype,
+            *sorted(dtypes, key=lambda kind: kind.__name__),
+        ]
+    )
+
+
+def _history_buffer_method(owner: Any, name: str) -> Any:
+    from mmengine.logging import HistoryBuffer
+
+    if owner is not HistoryBuffer or name not in ("current", "max", "mean", "min"):
+        raise ValueError(f"refused: the checkpoint asks for attribute {name!r} of {owner!r}")
+    return getattr(HistoryBuffer, name)
+
+
+def make_spconv_sound_on_cpu() -> None:
+    """Compute spconv's convolutions on CPU tensors with torch operations (spconv 2.3.8).
+
+    Its CPU gather and scatter race with more than one thread, so results differ from run to run, and its backward asks
+    for a CUDA stream. Modules, names, parameters and index pairs stay spconv's; CUDA tensors take spconv's own kernels.
+    """
+    from cumm.tensorview.gemm import Activation
+    from spconv.core import ConvAlgo
+    from spconv.pytorch import functional, ops
+
+    from perception3d.models import sparse_cpu
+
+    def on_cpu(original: Any, **kind: bool) -> Any:
+        @functools.wraps(original)
+        def convolve(
+            features: torch.Tensor,
+            filters: torch.Tensor,
+            indice_pairs: torch.Tensor,
+            indice_pair_num: torch.Tensor,
+            num_activate_out: int,
+            algo: ConvAlgo,
+            timer: Any = None,
+            bias: torch.Tensor | None = None,
+            *activation: Any,
+        ) -> torch.Tensor:
+            if features.is_cuda:
+                args = (features, filters, indice_pairs, indice_pair_num, num_activate_out, algo, timer, bias)
+                return original(*args, *activation)
+            if any(isinstance(value, Activation) and value != Activation.None_ for value in activation):
+                raise NotImplementedError("a sparse convolution with a fused activation runs on CUDA only")
+            out = sparse_cpu.convolve(features, filters, indice_pairs, indice_pair_num, num_activate_out, **kind)
+            return out if bias is None else out + bias
+
+        return convolve
+
+    functional.indice_conv = on_cpu(functional.indice_conv)
+    functional.indice_inverse_conv = on_cpu(functional.indice_inverse_conv, inverse=True)
+    functional.indice_subm_conv = on_cpu(functional.indice_subm_conv, submanifold=True)
+    ops.get_indice_pairs = _with_grid_check(ops.get_indice_pairs)
+
+
+def _with_grid_check(original: Any) -> Any:
+    """Refuse grids whose cells spconv's CPU index cannot tell apart: above 2 ** 32 cells it pairs unrelated voxels."""
+
+    @functools.wraps(original)
+    def get_indice_pairs(
+        indices: torch.Tensor, batch_size: int, spatial_shape: list[int], *args: Any, **kwargs: Any
+    ) -> Any:
+        cells = batch_size * math.prod(spatial_shape)
+        if not indices.is_cuda and cells >= 2**32:
+            raise InputError(
+                f"sparse convolution on CPU: expected a grid under 2**32 cells, found batch {batch_size} x "
+                f"{list(spatial_shape)} = {cells:.3g}; use a smaller batch, larger voxels or a smaller range"
+            )
+        return original(indices, batch_size, spatial_shape, *args, **kwargs)
+
+    return get_indice_pairs
+
+
+def keep_voxels_on_device() -> None:
+    """Make mmdet3d 1.4's MinkUNet voxelisation follow the device of the points: its own calls ``.cuda()``."""
+    from mmdet3d.models.data_preprocessors import Det3DDataPreprocessor
+
+    original = Det3DDataPreprocessor.voxelize
+
+    @functools.wraps(original)
+    def voxelize(self: Any, points: list[torch.Tensor], data_samples: list[Any]) -> dict[str, torch.Tensor]:
+        if self.voxel_type != "minkunet":
+            return original(self, points, data_samples)
+        parts = [_minkunet_voxels(self, *item) for item in enumerate(zip(points, data_samples, strict=True))]
+        return {"voxels": torch.cat([voxels for voxels, _ in parts]), "coors": torch.cat([coors for _, coors in parts])}
+
+    Det3DDataPreprocessor.voxelize = voxelize
+
+
+def _minkunet_voxels(
+    preprocessor: Any, batch_index: int, item: tuple[torch.Tensor, Any]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    points, data_sample = item
+    coors = torch.round(points[:, :3] / points.new_tensor(preprocessor.voxel_layer.voxel_size)).int()
+    coors -= coors.min(0)[0]
+    unique, voxel_of_point = torch.unique(coors, dim=0, return_inverse=True)
+    rows = torch.arange(len(points), device=points.device)
+    first = rows.new_full((len(unique),), len(points)).scatter_reduce_(0, voxel_of_point, rows, "amin")
+    if preprocessor.training and preprocessor.max_voxels is not None and len(first) > preprocessor.max_voxels:
+        first = first[torch.randperm(len(first), device=points.device)[: preprocessor.max_voxels]]
+    if hasattr(data_sample.gt_pts_seg, "pts_semantic_mask"):
+        data_sample.gt_pts_seg.voxel_semantic_mask = data_sample.gt_pts_seg.pts_semantic_mask[first]
+    batch = coors.new_full((len(first), 1), batch_index)
+    voxel_coors = [batch, coors[first]] if preprocessor.batch_first else [coors[first], batch]
+    data_sample.batch_idx = batch[:, 0]
+    data_sample.point2voxel_map = voxel_of_point
+    return points[first], torch.cat(voxel_coors, dim=1)
