@@ -103,11 +103,15 @@ def make_spconv_sound_on_cpu() -> None:
     functional.indice_conv = on_cpu(functional.indice_conv)
     functional.indice_inverse_conv = on_cpu(functional.indice_inverse_conv, inverse=True)
     functional.indice_subm_conv = on_cpu(functional.indice_subm_conv, submanifold=True)
-    ops.get_indice_pairs = _with_grid_check(ops.get_indice_pairs)
+    ops.get_indice_pairs = _checked_pairs(ops.get_indice_pairs)
 
 
-def _with_grid_check(original: Any) -> Any:
-    """Refuse grids whose cells spconv's CPU index cannot tell apart: above 2 ** 32 cells it pairs unrelated voxels."""
+def _checked_pairs(original: Any) -> Any:
+    """Guard spconv's CPU index, which answers wrongly without a word in two cases.
+
+    Above 2 ** 32 cells it pairs unrelated voxels, and coordinates that are not contiguous in memory (what
+    ``Tensor.nonzero`` returns) are read in the wrong order.
+    """
 
     @functools.wraps(original)
     def get_indice_pairs(
@@ -119,15 +123,20 @@ def _with_grid_check(original: Any) -> Any:
                 f"sparse convolution on CPU: expected a grid under 2**32 cells, found batch {batch_size} x "
                 f"{list(spatial_shape)} = {cells:.3g}; use a smaller batch, larger voxels or a smaller range"
             )
-        return original(indices, batch_size, spatial_shape, *args, **kwargs)
+        return original(indices.contiguous(), batch_size, spatial_shape, *args, **kwargs)
 
     return get_indice_pairs
 
 
 def keep_voxels_on_device() -> None:
-    """Make mmdet3d 1.4's MinkUNet voxelisation follow the device of the points: its own calls ``.cuda()``."""
-    from mmdet3d.models.data_preprocessors import Det3DDataPreprocessor
+    """Make mmdet3d 1.4's voxelisation follow the device of the points.
 
+    Its MinkUNet branch calls ``.cuda()``; its cylindrical branch needs an mmcv op that has no CPU implementation.
+    """
+    from mmdet3d.models.data_preprocessors import Det3DDataPreprocessor, data_preprocessor, voxelize as voxel_layers
+
+    voxel_layers.dynamic_scatter_3d = _scatter_on_cpu(voxel_layers.dynamic_scatter_3d)
+    data_preprocessor.dynamic_scatter_3d = voxel_layers.dynamic_scatter_3d
     original = Det3DDataPreprocessor.voxelize
 
     @functools.wraps(original)
@@ -158,3 +167,25 @@ def _minkunet_voxels(
     data_sample.batch_idx = batch[:, 0]
     data_sample.point2voxel_map = voxel_of_point
     return points[first], torch.cat(voxel_coors, dim=1)
+
+
+def _scatter_on_cpu(original: Any) -> Any:
+    """``dynamic_scatter_3d`` with a CPU form: voxels in lexicographic order, rows with a negative index left out."""
+
+    @functools.wraps(original)
+    def dynamic_scatter_3d(
+        feats: torch.Tensor, coors: torch.Tensor, reduce_type: str = "max", return_map: bool = False
+    ) -> tuple[torch.Tensor, ...]:
+        if feats.is_cuda:
+            return original(feats, coors, reduce_type, return_map)
+        valid = (coors >= 0).all(dim=1)
+        voxel_coors, voxel_of_valid = torch.unique(coors[valid], dim=0, return_inverse=True)
+        reduce = {"max": "amax", "mean": "mean", "sum": "sum"}[reduce_type]
+        index = voxel_of_valid[:, None].expand(-1, feats.shape[1])
+        empty = feats.new_zeros(len(voxel_coors), feats.shape[1])
+        voxels = empty.scatter_reduce(0, index, feats[valid], reduce, include_self=False)
+        point2voxel_map = voxel_of_valid.new_full((len(feats),), -1)
+        point2voxel_map[valid] = voxel_of_valid
+        return (voxels, voxel_coors, point2voxel_map) if return_map else (voxels, voxel_coors)
+
+    return dynamic_scatter_3d
