@@ -1,7 +1,7 @@
 """Repairs that the pinned stack needs, each with its reason and the versions it covers.
 
-:func:`repair_stack` applies them all, once. ``perception3d.models`` calls it on import (any ``perception3d.`` prefix in a
-config imports that package), and so do the tools, so that notebooks and mmdet3d's own scripts are safe too.
+:func:`repair_stack` applies them all, once. ``perception3d.models`` calls it on import (any ``perception3d.`` prefix in
+a config imports that package), and so do the tools, so that notebooks and mmdet3d's own scripts are safe too.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def repair_stack() -> None:
 
 
 def allow_mmengine_checkpoints() -> None:
-    """Let ``torch.load(weights_only=True)`` read mmengine 0.10 checkpoints (torch >= 2.6 loads nothing else by default).
+    """Let ``torch.load(weights_only=True)``, the default since torch 2.6, read mmengine 0.10 checkpoints.
 
     They hold HistoryBuffer objects with numpy arrays. HistoryBuffer pickles its own methods as
     ``getattr(HistoryBuffer, "mean")``, so ``getattr`` is allowed in a form that gives those four methods and no others.
@@ -133,7 +133,8 @@ def keep_voxels_on_device() -> None:
 
     Its MinkUNet branch calls ``.cuda()``; its cylindrical branch needs an mmcv op that has no CPU implementation.
     """
-    from mmdet3d.models.data_preprocessors import Det3DDataPreprocessor, data_preprocessor, voxelize as voxel_layers
+    from mmdet3d.models.data_preprocessors import Det3DDataPreprocessor, data_preprocessor
+    from mmdet3d.models.data_preprocessors import voxelize as voxel_layers
 
     voxel_layers.dynamic_scatter_3d = _scatter_on_cpu(voxel_layers.dynamic_scatter_3d)
     data_preprocessor.dynamic_scatter_3d = voxel_layers.dynamic_scatter_3d

@@ -58,10 +58,7 @@ class SparseConvCpu(Function):
         """
         ctx.save_for_backward(features, weight)
         ctx.pairs, ctx.centre = pairs, centre
-        if centre is None:
-            out = features.new_zeros(num_out, weight.shape[2])
-        else:
-            out = features @ weight[centre]
+        out = features.new_zeros(num_out, weight.shape[2]) if centre is None else features @ weight[centre]
         for k, rows_in, rows_out in pairs:
             out.index_add_(0, rows_out, features.index_select(0, rows_in) @ weight[k])
         return out

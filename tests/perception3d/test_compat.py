@@ -193,9 +193,9 @@ def test_without_the_repair_the_checkpoint_is_refused(tmp_path):
     """The repair is still needed; when this fails, torch or mmengine has changed and it can go."""
     torch.save(checkpoint(), tmp_path / "epoch_1.pth")
     code = "import sys, mmengine, torch; torch.load(sys.argv[1], weights_only=True)"
-    run = subprocess.run([sys.executable, "-c", code, str(tmp_path / "epoch_1.pth")], capture_output=True, text=True)
+    run = subprocess.run([sys.executable, "-c", code, str(tmp_path / "epoch_1.pth")], check=False, capture_output=True)
     assert run.returncode != 0
-    assert "weights_only" in run.stderr.lower() or "Weights only" in run.stderr
+    assert b"Weights only load failed" in run.stderr
 
 
 @pytest.mark.parametrize("voxel_type", ["minkunet", "cylindrical"])

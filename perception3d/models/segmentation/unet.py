@@ -99,7 +99,8 @@ class SparseUNet(nn.Module):
             raise InputError(f"channels: expected 9 widths (stem, 4 down, 4 up), found {len(channels)}: {channels}")
         stem, down, up = channels[0], channels[1:5], channels[5:]
         self.stem = nn.Sequential(
-            ConvNorm(_submanifold(in_channels, stem, "level0"), stem), ConvNorm(_submanifold(stem, stem, "level0"), stem)
+            ConvNorm(_submanifold(in_channels, stem, "level0"), stem),
+            ConvNorm(_submanifold(stem, stem, "level0"), stem),
         )
         self.down = nn.ModuleList(
             DownStage(before, after, level, blocks)
