@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -111,6 +112,13 @@ def check_intensity(intensity: NDArray[np.float32], intensity_max: float) -> Non
         raise InputError(f"intensity reaches only {high:g} but intensity_max is {intensity_max:g}: {scales}")
 
 
+def check_within(name: str, value: float, low: float, high: float = float("inf")) -> None:
+    """Raise :class:`InputError` when the parameter ``name`` of a corruption is not a number in [low, high]."""
+    if not low <= value <= high:
+        expected = f"a value in [{low:g}, {high:g}]" if high < float("inf") else f"a value of at least {low:g}"
+        raise InputError(f"{name}: expected {expected}, found {value!r}")
+
+
 @dataclass(frozen=True)
 class Corrupted:
     """A corrupted sweep and where its points come from.
@@ -198,14 +206,24 @@ class Corruption:
         return self.fn(scan, rng, **self.parameters(level, physical))
 
     def parameters(self, level: str | None, physical: Level) -> dict[str, Any]:
-        """Parameters of a level, overridden by physical values; either of the two must be given."""
+        """Parameters of a level, overridden by physical values; either of the two must be given.
+
+        Raises:
+            InputError: for an unknown level or parameter, or a parameter that only a level would have given.
+        """
         if level is None and not physical:
             raise InputError(f"{self.name}: give a level ({', '.join(self.levels)}) or a physical value")
-        if level is None:
-            return dict(physical)
-        if level not in self.levels:
+        if level is not None and level not in self.levels:
             raise InputError(unknown("level", level, self.levels, of=self.name))
-        return {**self.levels[level], **physical}
+        given = {**(self.levels[level] if level is not None else {}), **physical}
+        accepted = dict(list(signature(self.fn).parameters.items())[2:])
+        for name in given:
+            if name not in accepted:
+                raise InputError(unknown("parameter", name, accepted, of=self.name))
+        missing = [name for name, value in accepted.items() if value.default is value.empty and name not in given]
+        if missing:
+            raise InputError(f"{self.name}: {', '.join(missing)} not given: pass it, or a level to take the rest from")
+        return given
 
 
 def level_text(level: str | None, physical: Level) -> str:
