@@ -227,8 +227,14 @@ class Corruption:
 
 
 def level_text(level: str | None, physical: Level) -> str:
-    """The level as the random stream knows it: its name, then the sorted ``key=value`` of physical values."""
-    parts = ([level] if level is not None else []) + [f"{key}={physical[key]!r}" for key in sorted(physical)]
+    """The level as the random stream knows it: its name, then the sorted ``key=value`` of physical values.
+
+    Numbers are written as floats: 1, 1.0 and a numpy 1 are the same value and get the same draws.
+    """
+    parts = [level] if level is not None else []
+    for key in sorted(physical):
+        value = physical[key]
+        parts.append(f"{key}={float(value)!r}" if isinstance(value, int | float | np.number) else f"{key}={value}")
     return " ".join(parts)
 
 

@@ -1,0 +1,163 @@
+"""Benchmark suites as data: which corruption at which level makes which folder, in the order of evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any
+
+from corruptions import corrupt
+from corruptions.catalog import CATALOG
+from corruptions.core import ADDED, MOVED, Corrupted, InputError, Scan, unknown
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One column of a benchmark: a corruption at one level.
+
+    Attributes:
+        folder: folder of the published data, the name of the setting.
+        type: type of corruption whose settings are averaged first.
+        severity: name of the level in the paper ("light", "dense"); what ``--levels`` selects.
+        corruption: name in the catalog.
+        level: level of that corruption, or None where ``params`` say it all.
+        params: physical values beside or instead of the level.
+    """
+
+    folder: str
+    type: str
+    severity: str
+    corruption: str
+    level: str | None
+    params: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def corrupt(self, scan: Scan, *, seed: int, sample: str) -> Corrupted:
+        """Corrupt one sweep as this setting says, on its own random stream (:func:`corruptions.corrupt`)."""
+        return corrupt(scan, self.corruption, self.level, seed=seed, sample=sample, **self.params)
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A benchmark.
+
+    Attributes:
+        name: key in ``SUITES``.
+        reference: the paper that defines it.
+        clean_folder: name of the setting without corruption, evaluated first.
+        settings: the corrupted settings, in the order of evaluation.
+        groups: types of each group, in the order of evaluation.
+        drop: label rule: points of these statuses lose their label (``Corrupted.carry``).
+    """
+
+    name: str
+    reference: str
+    clean_folder: str
+    settings: tuple[Setting, ...]
+    groups: Mapping[str, tuple[str, ...]]
+    drop: tuple[Any, ...] = (MOVED, ADDED)
+
+    @property
+    def types(self) -> dict[str, tuple[str, ...]]:
+        """Folders of each type, in the order of evaluation."""
+        types = dict.fromkeys(setting.type for setting in self.settings)
+        return {kind: tuple(s.folder for s in self.settings if s.type == kind) for kind in types}
+
+    def setting(self, folder: str) -> Setting:
+        """The setting of this folder; raises :class:`InputError` with near matches for an unknown one."""
+        for setting in self.settings:
+            if setting.folder == folder:
+                return setting
+        raise InputError(unknown("setting", folder, (s.folder for s in self.settings), of=self.name))
+
+
+def suite(name: str) -> Suite:
+    """The suite of this name; raises :class:`InputError` with near matches for an unknown one."""
+    if name not in SUITES:
+        raise InputError(unknown("suite", name, SUITES))
+    return SUITES[name]
+
+
+def available(setting: Setting) -> bool:
+    """Whether the catalog has the corruption of a setting at its level."""
+    return setting.corruption in CATALOG and (
+        setting.level is None or setting.level in CATALOG[setting.corruption].levels
+    )
+
+
+def select(
+    suite: Suite, corruptions: Sequence[str] = ("all",), levels: Sequence[str] = ("all",)
+) -> tuple[Setting, ...]:
+    """The settings of a suite that both lists name, in the order of evaluation.
+
+    Args:
+        suite: the benchmark.
+        corruptions: any of "all", a group ("weather"), a type, a corruption of the catalog, or a folder.
+        levels: any of "all", a severity ("light"), or a level of the catalog.
+
+    Returns:
+        At least one setting. The clean setting is not among them: every evaluation starts with it.
+
+    Raises:
+        InputError: for an unknown name (with near matches), or when nothing is left.
+    """
+
+    by_name = _matching(suite, corruptions, "corruption", _names)
+    by_level = _matching(suite, levels, "level", lambda suite, setting: ("all", setting.severity, setting.level))
+    chosen = tuple(setting for setting in suite.settings if setting in by_name and setting in by_level)
+    if not chosen:
+        found = ", ".join(dict.fromkeys(setting.severity for setting in by_name))
+        raise InputError(
+            f"{suite.name}: nothing is both {' or '.join(corruptions)} and {' or '.join(levels)}; "
+            f"{' or '.join(corruptions)} has the levels {found}"
+        )
+    return chosen
+
+
+def _names(suite: Suite, setting: Setting) -> tuple[str, ...]:
+    """What ``--corruptions`` may call a setting, the widest name first."""
+    groups = [group for group, types in suite.groups.items() if setting.type in types]
+    return ("all", *groups, setting.type, setting.corruption, setting.folder)
+
+
+def _matching(
+    suite: Suite, wanted: Sequence[str], what: str, names: Callable[[Suite, Setting], tuple[str | None, ...]]
+) -> list[Setting]:
+    by_width = zip(*(names(suite, setting) for setting in suite.settings), strict=True)
+    known = [name for name in dict.fromkeys(chain(*by_width)) if name is not None]
+    for name in wanted:
+        if name not in known:
+            raise InputError(unknown(what, name, known, of=suite.name))
+    return [setting for setting in suite.settings if not set(wanted).isdisjoint(names(suite, setting))]
+
+
+def _three(prefix: str, corruption: str) -> tuple[Setting, ...]:
+    """Light, moderate and heavy of one corruption, under ``<prefix>_<severity>``."""
+    return tuple(
+        Setting(f"{prefix}_{severity}", corruption, severity, corruption, severity)
+        for severity in ("light", "moderate", "heavy")
+    )
+
+
+SEMANTICKITTI_C = Suite(
+    name="semantickitti_c",
+    reference="Yan et al., Benchmarking the Robustness of LiDAR Semantic Segmentation Models, IJCV 2024",
+    clean_folder="clean_data",
+    settings=(
+        *_three("fog", "fog"),
+        *_three("snowfall", "snowfall"),
+        *_three("local", "local_distortion"),
+        *_three("global", "global_outliers"),
+        Setting("dense_32beam", "32beam", "dense", "beam_reduction", "dense_32beam"),
+        Setting("sparse_32beam", "32beam", "sparse", "beam_reduction", "sparse_32beam"),
+        Setting("dense_16beam", "16beam", "dense", "beam_reduction", "dense_16beam"),
+        Setting("sparse_16beam", "16beam", "sparse", "beam_reduction", "sparse_16beam"),
+    ),
+    groups={
+        "weather": ("fog", "snowfall"),
+        "noise": ("local_distortion", "global_outliers"),
+        "device": ("32beam", "16beam"),
+    },
+)
+
+SUITES: Mapping[str, Suite] = {suite.name: suite for suite in (SEMANTICKITTI_C,)}
