@@ -1,7 +1,7 @@
 """Class lists, label maps, colours and splits of the data sets: plain data, each documented once.
 
-SemanticKITTI (Behley et al., ICCV 2019) as its api publishes it in ``config/semantic-kitti.yaml``. Two numberings of the
-19 classes exist and are a common off-by-one: the api counts 1..19 with 0 = ignore, mmdet3d counts 0..18 with 19 =
+SemanticKITTI (Behley et al., ICCV 2019) as its api publishes it in ``config/semantic-kitti.yaml``. Two numberings of
+the 19 classes exist and are a common off-by-one: the api counts 1..19 with 0 = ignore, mmdet3d counts 0..18 with 19 =
 ignore. This project uses mmdet3d's everywhere; files hold raw ids.
 """
 
@@ -73,10 +73,9 @@ SEMANTICKITTI_TRAIN_IDS: Mapping[int, int] = {
 }
 """Raw id in the lower 16 bits of a ``.label`` value -> train id (the api's ``learning_map``)."""
 
-SEMANTICKITTI_RAW_IDS: Mapping[int, int] = {
-    train_id: raw_id
-    for train_id, raw_id in enumerate((10, 11, 15, 18, 20, 30, 31, 32, 40, 44, 48, 49, 50, 51, 70, 71, 72, 80, 81, 0))
-}
+SEMANTICKITTI_RAW_IDS: Mapping[int, int] = dict(
+    enumerate((10, 11, 15, 18, 20, 30, 31, 32, 40, 44, 48, 49, 50, 51, 70, 71, 72, 80, 81, 0))
+)
 """Train id -> raw id to write into a submission (the api's ``learning_map_inv``)."""
 
 SEMANTICKITTI_PALETTE: tuple[tuple[int, int, int], ...] = (

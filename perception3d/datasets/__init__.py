@@ -1,0 +1,5 @@
+"""Datasets in scope "perception3d"; importing this package registers them."""
+
+from perception3d.datasets.semantickitti import SemanticKittiDataset
+
+__all__ = ["SemanticKittiDataset"]

@@ -1,0 +1,59 @@
+import importlib.util
+from pathlib import Path
+
+import pytest
+from semantickitti_files import write_root
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def create_data():
+    spec = importlib.util.spec_from_file_location("create_data", ROOT / "tools" / "create_data.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def files(folder):
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_default_output_is_outside_the_root(create_data, tmp_path, monkeypatch, capsys):
+    root = write_root(tmp_path / "shared" / "kitti")
+    before = files(root)
+    monkeypatch.chdir(tmp_path)
+    create_data.main(["semantickitti", "--root-path", "shared/kitti", "--extra-tag", "mini"])
+    assert files(root) == before
+    assert files(tmp_path / "data") == {f"infos/kitti/mini_infos_{s}.pkl" for s in ("train", "val", "trainval", "test")}
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0].split("->")[0].split() == ["train", "3", "scans,", "sequences", "01", "10"]
+
+
+def test_output_in_the_root_only_when_asked_for(create_data, tmp_path, monkeypatch):
+    root = write_root(tmp_path / "kitti")
+    monkeypatch.chdir(root)
+    before = files(root)
+    with pytest.raises(SystemExit, match=r"create_data: --out-dir: the default .* lies inside --root-path"):
+        create_data.main(["semantickitti", "--root-path", "."])
+    assert files(root) == before
+    create_data.main(["semantickitti", "--root-path", ".", "--out-dir", "."])
+    assert files(root) - before == {f"semantickitti_infos_{s}.pkl" for s in ("train", "val", "trainval", "test")}
+
+
+def test_bad_input_is_one_line_and_writes_nothing(create_data, tmp_path):
+    root = write_root(tmp_path / "kitti")
+    (root / "sequences/08/labels/000004.label").write_bytes(b"\0" * 8)
+    with pytest.raises(SystemExit) as stop:
+        create_data.main(["semantickitti", "--root-path", str(root), "--out-dir", str(tmp_path / "out")])
+    assert isinstance(stop.value.code, str)  # Python prints it to stderr and exits with 1
+    assert "000004.label: expected 5 labels" in stop.value.code
+    assert "\n" not in stop.value.code
+    assert not (tmp_path / "out").exists()
+
+
+def test_unknown_dataset(create_data, capsys):
+    with pytest.raises(SystemExit) as stop:
+        create_data.main(["lyft", "--root-path", "."])
+    assert stop.value.code == 2
+    assert "semantickitti" in capsys.readouterr().err
