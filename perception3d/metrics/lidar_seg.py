@@ -1,0 +1,162 @@
+"""Evaluator of LiDAR semantic segmentation."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import print_log
+from numpy.typing import NDArray
+
+from corruptions.core import InputError
+from perception3d.metrics.confusion import (
+    accuracy,
+    check_classes,
+    classes_in_truth,
+    confusion_matrix,
+    iou_per_class,
+    miou_official,
+    miou_present,
+)
+from perception3d.registry import METRICS
+
+
+@METRICS.register_module()
+class LidarSegMetric(BaseMetric):
+    """Two mean IoUs, accuracy and the IoU of each class, in percent, not rounded.
+
+    ``mIoU`` is semantic-kitti-api's: a prediction of "ignore" on a labelled point is a miss, and a class that does not
+    occur scores 0. ``mIoU_present`` is the mean over a fixed list of classes. ``acc`` is the api's accuracy,
+    ``IoU/<class>`` the rows of the table that is also printed.
+
+    One confusion matrix is kept per sample, in the order of the samples: mmengine then drops the samples that a
+    distributed sampler repeats to fill up the ranks, and several processes give exactly the scores of one.
+
+    Reads ``pred_pts_seg.pts_semantic_mask`` and ``eval_ann_info.pts_semantic_mask`` of each sample, as mmdet3d's
+    ``SegMetric`` does.
+
+    Args:
+        present_classes: train ids of ``mIoU_present``, e.g. ``dataset.present_classes()`` of the clean split. By
+            default the classes of the evaluated ground truth, which corruptions can change: give the list where
+            settings are compared.
+        out_dir: folder for ``confusion_matrix.npy`` (int64 (K, K + 1), see ``perception3d.metrics.confusion``) and
+            ``per_class_iou.json``; nothing is written without it.
+        collect_device: "cpu" or "gpu", how mmengine gathers the ranks.
+        prefix: put before the names of the scores.
+    """
+
+    default_prefix = ""  # bare names (mIoU), and not mmengine's warning that there is no prefix
+
+    def __init__(
+        self,
+        present_classes: Sequence[int] | None = None,
+        out_dir: str | None = None,
+        collect_device: str = "cpu",
+        prefix: str | None = None,
+    ) -> None:
+        super().__init__(collect_device=collect_device, prefix=prefix)
+        self.present_classes = present_classes
+        self.out_dir = out_dir
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Count the points of a batch."""
+        if self.present_classes is not None:  # now and not after hours of inference
+            check_classes(self.present_classes, len(self._classes))
+        for sample in data_samples:
+            truth = (sample.get("eval_ann_info") or {}).get("pts_semantic_mask")
+            if truth is None:
+                raise InputError(
+                    f"{sample.get('lidar_path', 'sample')}: expected ground truth in eval_ann_info, found none; set "
+                    "test_mode=True in the dataset and LoadLidarLabels in its pipeline, on a split with labels"
+                )
+            prediction = sample["pred_pts_seg"]["pts_semantic_mask"]
+            self.results.append(
+                confusion_matrix(_to_numpy(prediction), _to_numpy(truth), len(self._classes), self._ignore_index)
+            )
+
+    def compute_metrics(self, results: list[NDArray[np.int64]]) -> dict[str, float]:
+        """Scores of all samples; prints the table and writes the files."""
+        if not results:
+            raise InputError("LidarSegMetric: expected at least one sample, found none; the dataloader is empty")
+        confusion = np.sum(results, axis=0, dtype=np.int64)
+        present = classes_in_truth(confusion) if self.present_classes is None else tuple(self.present_classes)
+        scores = {
+            "mIoU": 100 * miou_official(confusion),
+            "mIoU_present": 100 * miou_present(confusion, present),
+            "acc": 100 * accuracy(confusion),
+        }
+        rows = class_rows(confusion, self._classes, present)
+        print_log("\n" + format_table(rows, scores), logger="current")
+        if self.out_dir is not None:
+            self._save(confusion, {**scores, "samples": len(results), "classes": rows})
+        return {**scores, **{f"IoU/{row['name']}": row["IoU"] for row in rows}}
+
+    @property
+    def _classes(self) -> tuple[str, ...]:
+        return tuple(self._meta("classes"))
+
+    @property
+    def _ignore_index(self) -> int:
+        return int(self._meta("ignore_index"))
+
+    def _meta(self, key: str) -> Any:
+        if not self.dataset_meta or key not in self.dataset_meta:
+            raise InputError(
+                f"dataset_meta[{key!r}]: expected from the dataset's metainfo, found none; use a perception3d dataset"
+            )
+        return self.dataset_meta[key]
+
+    def _save(self, confusion: NDArray[np.int64], table: dict[str, Any]) -> None:
+        folder = Path(str(self.out_dir))
+        folder.mkdir(parents=True, exist_ok=True)
+        _write(folder / "confusion_matrix.npy", lambda file: np.save(file, confusion, allow_pickle=False))
+        text = json.dumps(table, indent=2).encode()
+        _write(folder / "per_class_iou.json", lambda file: file.write(text))
+
+
+def class_rows(confusion: NDArray[np.int64], names: Sequence[str], present: Sequence[int]) -> list[dict[str, Any]]:
+    """Per-class table: train id, name, IoU in percent, counts of true and predicted points, whether it is present."""
+    percent = 100 * iou_per_class(confusion)
+    true_points, predicted = confusion.sum(axis=1), confusion[:, :-1].sum(axis=0)
+    return [
+        {
+            "train_id": train_id,
+            "name": name,
+            "IoU": float(percent[train_id]),
+            "true_points": int(true_points[train_id]),
+            "predicted_points": int(predicted[train_id]),
+            "present": train_id in present,
+        }
+        for train_id, name in enumerate(names)
+    ]
+
+
+def format_table(rows: Sequence[dict[str, Any]], scores: dict[str, float]) -> str:
+    """The per-class table and the scores as text; "*" marks classes outside ``mIoU_present``."""
+    width = max(len(row["name"]) for row in rows) + 1
+    lines = [f"{'class':{width}} {'IoU':>6} {'true points':>12} {'predicted':>12}"]
+    for row in rows:
+        name = row["name"] + ("" if row["present"] else "*")
+        lines.append(f"{name:{width}} {row['IoU']:6.2f} {row['true_points']:12d} {row['predicted_points']:12d}")
+    lines.append("  ".join(f"{name} {value:.2f}" for name, value in scores.items()))
+    if not all(row["present"] for row in rows):
+        lines.append("* not in mIoU_present")
+    return "\n".join(lines)
+
+
+def _to_numpy(labels: Any) -> NDArray[np.integer]:
+    """A tensor on any device, or an array, as an array."""
+    return labels.cpu().numpy() if hasattr(labels, "cpu") else np.asarray(labels)
+
+
+def _write(path: Path, write: Callable[[BinaryIO], Any]) -> None:
+    """Write a whole file or none."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with temporary.open("wb") as file:
+        write(file)
+    os.replace(temporary, path)
