@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from corruptions.core import InputError
+from perception3d import sparse_cpu
 
 
 @functools.cache
@@ -38,8 +39,8 @@ def allow_mmengine_checkpoints() -> None:
     """
     import numpy as np
     from mmengine.logging import HistoryBuffer
-    from numpy.core import multiarray
 
+    multiarray: Any = np.core.multiarray
     dtypes = {type(np.dtype(kind)) for kind in ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?")}
     torch.serialization.add_safe_globals(
         [
@@ -74,8 +75,6 @@ def make_spconv_sound_on_cpu() -> None:
     from cumm.tensorview.gemm import Activation
     from spconv.core import ConvAlgo
     from spconv.pytorch import functional, ops
-
-    from perception3d.models import sparse_cpu
 
     def on_cpu(original: Any, **kind: bool) -> Any:
         @functools.wraps(original)

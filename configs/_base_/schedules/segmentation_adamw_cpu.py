@@ -1,0 +1,12 @@
+# A budget of minutes on a CPU: AdamW, one cycle, counted in iterations.
+max_iters = 500
+optim_wrapper = dict(
+    type="OptimWrapper",
+    optimizer=dict(type="AdamW", lr=4e-3, weight_decay=0.01),
+    clip_grad=dict(max_norm=10.0),
+)
+param_scheduler = [dict(type="OneCycleLR", total_steps=max_iters, eta_max=4e-3, pct_start=0.2, by_epoch=False)]
+train_cfg = dict(type="IterBasedTrainLoop", max_iters=max_iters, val_interval=max_iters)
+val_cfg = dict(type="ValLoop")
+test_cfg = dict(type="TestLoop")
+auto_scale_lr = dict(enable=False, base_batch_size=1)

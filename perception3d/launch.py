@@ -1,0 +1,166 @@
+"""What the mmdet3d-style tools share: configs, devices, launchers, and errors that a user can act on."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config, DictAction
+
+from corruptions.core import InputError, unknown
+from perception3d.compat import repair_stack
+
+CFG_OPTIONS_HELP = (
+    "override settings of the config, key=value with dots for nesting and numbers for list items "
+    "(optim_wrapper.optimizer.lr=0.001 train_pipeline.0.load_dim=5); quote lists: key='[a,b]'"
+)
+
+
+def add_shared_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments that mmdet3d's train and test have in common."""
+    parser.add_argument("--work-dir", help="folder of logs and results; default: ./work_dirs/<name of the config>")
+    parser.add_argument("--root-path", help="folder of the data set; default: data_root of the config")
+    parser.add_argument(
+        "--info-dir", help="folder of the info files of --root-path; default: data/infos/<name of the root folder>"
+    )
+    parser.add_argument("--cfg-options", nargs="+", action=DictAction, help=CFG_OPTIONS_HELP)
+    parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none", help="job launcher")
+    # torchrun and older launchers spell it in two ways; only the environment variable is read
+    parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
+
+
+def load_config(args: argparse.Namespace) -> Config:
+    """Read a config as mmdet3d's tools do: overrides, then the work dir of the command line, config or file name.
+
+    Args:
+        args: ``config`` and the arguments of :func:`add_shared_arguments`.
+
+    Raises:
+        InputError: for a missing config, an override that does not fit it, a launcher without its environment, or a
+            work dir that cannot be written.
+    """
+    path = Path(args.config)
+    if not path.is_file():
+        raise InputError(unknown("config", str(path), sorted(map(str, path.parent.glob("*.py")))))
+    cfg = Config.fromfile(path)
+    if args.root_path:
+        use_root(cfg, args.root_path, args.info_dir)
+    try:
+        cfg.merge_from_dict(args.cfg_options or {})
+    except (KeyError, TypeError, IndexError) as error:
+        raise InputError(f"--cfg-options: {error} does not fit {path}") from error
+    cfg.work_dir = args.work_dir or cfg.get("work_dir") or str(Path("work_dirs") / path.stem)
+    _check_writable(Path(cfg.work_dir))
+    cfg.launcher = args.launcher
+    os.environ.setdefault("LOCAL_RANK", "0")
+    if args.launcher != "none" and not torch.cuda.is_available():
+        distribute_on_cpu(cfg)
+    return cfg
+
+
+def use_root(cfg: Config, root_path: str, info_dir: str | None) -> None:
+    """Point every dataloader at another copy of the data set, and at its info files.
+
+    Args:
+        cfg: config to change.
+        root_path: folder of the data set.
+        info_dir: folder of the info files; by default where tools/create_data.py writes them.
+    """
+    infos = Path(info_dir or Path("data/infos") / Path(root_path).resolve().name)
+    for split in ("train", "val", "test"):
+        if loader := cfg.get(f"{split}_dataloader"):
+            loader.dataset.data_root = root_path
+            loader.dataset.ann_file = str((infos / Path(loader.dataset.ann_file).name).resolve())
+
+
+def distribute_on_cpu(cfg: Config) -> None:
+    """Several processes without an accelerator: gloo, and a model wrapper that names no device.
+
+    mmengine 0.10 calls ``torch.cuda.set_device`` when it starts the process group itself, so it is started here.
+    """
+    if cfg.launcher != "pytorch":
+        raise InputError(f"--launcher {cfg.launcher} needs CUDA; on CPU use --launcher pytorch (tools/dist_train.sh)")
+    if "RANK" not in os.environ:
+        raise InputError("--launcher pytorch: expected torchrun's environment; start with tools/dist_train.sh")
+    if not torch.distributed.is_initialized():
+        torch.distributed.init_process_group("gloo")
+    cfg.model_wrapper_cfg = dict(type="MMDistributedDataParallel", device_ids=None)
+
+
+def check_checkpoint(path: str) -> None:
+    """Raise :class:`InputError` unless ``path`` is a file (or a URL, which mmengine resolves)."""
+    if "://" not in path and not Path(path).is_file():
+        raise InputError(f"{path}: expected a checkpoint, found no file; train one with tools/train.py")
+
+
+def load_weights(model: torch.nn.Module, path: str) -> dict[str, Any]:
+    """Load a checkpoint of exactly this model.
+
+    Args:
+        model: the model.
+        path: mmengine checkpoint.
+
+    Returns:
+        The checkpoint's metadata.
+
+    Raises:
+        InputError: for a missing or unreadable file, or weights of another model: names the first mismatches.
+    """
+    check_checkpoint(path)
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise InputError(f"{path}: expected an mmengine checkpoint, found a file that does not load: {error}") from error
+    state = checkpoint.get("state_dict", checkpoint) if isinstance(checkpoint, dict) else {}
+    faults = state_faults(model.state_dict(), state)
+    if faults:
+        raise InputError(
+            f"{path}: expected the weights of this config's model, found another model's ({len(faults)} differences): "
+            + "; ".join(faults[:3])
+            + "; use the config that the checkpoint was trained with"
+        )
+    model.load_state_dict(state)
+    return checkpoint.get("meta", {})
+
+
+def state_faults(expected: dict[str, torch.Tensor], found: dict[str, torch.Tensor]) -> list[str]:
+    """Differences of two state dicts in words: missing and unexpected keys, other shapes."""
+    faults = [f"{key} is missing" for key in expected if key not in found]
+    faults += [f"{key} is unexpected" for key in found if key not in expected]
+    faults += [
+        f"{key} has shape {tuple(found[key].shape)}, expected {tuple(value.shape)}"
+        for key, value in expected.items()
+        if key in found and found[key].shape != value.shape
+    ]
+    return faults
+
+
+def run(tool: Callable[[], None]) -> None:
+    """Run a tool's main: bad input becomes one line on stderr and exit code 2, an interrupt exit code 130."""
+    try:
+        repair_stack()
+        tool()
+    except InputError as error:
+        sys.exit(_message_exit(str(error)))
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+def _message_exit(message: str) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return 2
+
+
+def _check_writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: expected a folder that can be written, found: {error}; use --work-dir") from error
+    if not os.access(folder, os.W_OK):
+        raise InputError(f"{folder}: expected a folder that can be written; change its rights or use --work-dir")

@@ -1,0 +1,56 @@
+#!/usr/bin/env python
+"""Evaluate a checkpoint: mmdet3d's tools/test.py with clear errors, on CPU and CUDA from the same config.
+
+python tools/test.py CONFIG CHECKPOINT --work-dir work_dirs/small --show-dir pictures
+"""
+
+import argparse
+
+from mmengine.config import Config, ConfigDict
+from mmengine.dist import is_main_process
+from mmengine.runner import Runner
+from mmengine.utils import mkdir_or_exist
+
+from corruptions.core import InputError
+from perception3d.launch import add_shared_arguments, check_checkpoint, load_config, load_weights, run
+
+
+def parse_args() -> argparse.Namespace:
+    """Command line, mmdet3d's flags; pictures go to files, so that a machine without a screen serves."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("config", help="config file")
+    parser.add_argument("checkpoint", help="checkpoint file")
+    parser.add_argument("--show-dir", help="folder for one PNG per sample: ground truth, prediction, error")
+    parser.add_argument("--tta", action="store_true", help="test-time augmentation; always report it separately")
+    add_shared_arguments(parser)
+    return parser.parse_args()
+
+
+def use_tta(cfg: Config) -> None:
+    """Wrap the model and the test pipeline in the config's test-time augmentation."""
+    if "tta_model" not in cfg or "tta_pipeline" not in cfg:
+        raise InputError("--tta: expected tta_model and tta_pipeline in the config")
+    cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+    cfg.model = ConfigDict(**cfg.tta_model, module=cfg.model)
+
+
+def main() -> None:
+    """Build the runner, load the weights and test."""
+    args = parse_args()
+    check_checkpoint(args.checkpoint)
+    cfg = load_config(args)
+    if args.tta:
+        use_tta(cfg)
+    if args.show_dir:
+        cfg.setdefault("custom_hooks", [])
+        cfg.custom_hooks.append(dict(type="perception3d.SegmentationPictureHook", out_dir=args.show_dir))
+        if is_main_process():
+            mkdir_or_exist(args.show_dir)
+    runner = Runner.from_cfg(cfg)
+    model = runner.model.module if hasattr(runner.model, "module") and args.launcher != "none" else runner.model
+    load_weights(model.module if args.tta else model, args.checkpoint)
+    runner.test()
+
+
+if __name__ == "__main__":
+    run(main)
