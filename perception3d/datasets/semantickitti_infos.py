@@ -54,7 +54,7 @@ def list_infos(root: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def write_infos(infos: Mapping[str, list[dict[str, Any]]], out_dir: Path, tag: str) -> dict[str, Path]:
-    """Write ``{tag}_infos_{split}.pkl`` for each split: all of them, or none.
+    """Write ``{tag}_infos_{split}.pkl`` for each split; none takes its place before all are complete.
 
     Returns:
         Path written by split.

@@ -113,10 +113,15 @@ class LidarSegMetric(BaseMetric):
 
     def _save(self, confusion: NDArray[np.int64], table: dict[str, Any]) -> None:
         folder = Path(str(self.out_dir))
-        folder.mkdir(parents=True, exist_ok=True)
-        _write(folder / "confusion_matrix.npy", lambda file: np.save(file, confusion, allow_pickle=False))
         text = json.dumps(table, indent=2).encode()
-        _write(folder / "per_class_iou.json", lambda file: file.write(text))
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            _write(folder / "confusion_matrix.npy", lambda file: np.save(file, confusion, allow_pickle=False))
+            _write(folder / "per_class_iou.json", lambda file: file.write(text))
+        except OSError as error:
+            raise InputError(
+                f"{folder}: expected a folder to write scores to, found: {error.strerror}; choose another out_dir"
+            ) from None
 
 
 def class_rows(confusion: NDArray[np.int64], names: Sequence[str], present: Sequence[int]) -> list[dict[str, Any]]:

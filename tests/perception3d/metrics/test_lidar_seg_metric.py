@@ -101,6 +101,14 @@ def test_files(tmp_path):
     assert {path.name for path in (tmp_path / "new").iterdir()} == {"confusion_matrix.npy", "per_class_iou.json"}
 
 
+def test_unwritable_output_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    evaluated = metric(out_dir=str(tmp_path / "file"))
+    evaluated.process({}, [sample(np.array([8]), np.array([8]))])
+    with pytest.raises(InputError, match="file: expected a folder to write scores to, found: File exists; choose"):
+        evaluated.evaluate(size=1)
+
+
 def test_missing_ground_truth_is_named():
     data_sample = {**sample(np.array([0]), np.array([0])), "eval_ann_info": None, "lidar_path": "11/velodyne/0.bin"}
     with pytest.raises(InputError, match=r"0\.bin: expected ground truth in eval_ann_info, found none; set test_mode"):
