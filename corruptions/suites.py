@@ -101,7 +101,6 @@ def select(
     Raises:
         InputError: for an unknown name (with near matches), or when nothing is left.
     """
-
     by_name = _matching(suite, corruptions, "corruption", _names)
     by_level = _matching(suite, levels, "level", lambda suite, setting: ("all", setting.severity, setting.level))
     chosen = tuple(setting for setting in suite.settings if setting in by_name and setting in by_level)
