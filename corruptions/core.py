@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from inspect import signature
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -112,11 +113,13 @@ def check_intensity(intensity: NDArray[np.float32], intensity_max: float) -> Non
         raise InputError(f"intensity reaches only {high:g} but intensity_max is {intensity_max:g}: {scales}")
 
 
-def check_within(name: str, value: float, low: float, high: float = float("inf")) -> None:
-    """Raise :class:`InputError` when the parameter ``name`` of a corruption is not a number in [low, high]."""
-    if not low <= value <= high:
-        expected = f"a value in [{low:g}, {high:g}]" if high < float("inf") else f"a value of at least {low:g}"
-        raise InputError(f"{name}: expected {expected}, found {value!r}")
+def check_within(name: str, value: float, low: float, high: float = float("inf"), *, whole: bool = False) -> None:
+    """Raise :class:`InputError` when the parameter ``name`` of a corruption is not a (whole) number in [low, high]."""
+    if isinstance(value, Integral if whole else Real) and low <= value <= high and value < float("inf"):
+        return
+    kind = "a whole number" if whole else "a number"
+    expected = f"{kind} in [{low:g}, {high:g}]" if high < float("inf") else f"{kind} of at least {low:g}"
+    raise InputError(f"{name}: expected {expected}, found {value!r}")
 
 
 @dataclass(frozen=True)

@@ -30,12 +30,13 @@ def beam_reduction(scan: Scan, rng: np.random.Generator, *, beams: int, stride: 
     Raises:
         InputError: when the scan has fewer than ``beams`` lasers.
     """
-    check_within("stride", stride, 1)
+    check_within("stride", stride, 1, whole=True)
+    check_within("beams", beams, 1, whole=True)
     if len(scan.points) == 0:
         return select(scan, np.zeros(0, dtype=bool))
     ring, num_rings = rings_of(scan)
-    if not 1 <= beams <= num_rings:
-        raise InputError(f"beams: expected 1..{num_rings}, the lasers of this scan, found {beams}")
+    if beams > num_rings:
+        raise InputError(f"beams: the scan has {num_rings} lasers, found {beams}; take a level for fewer beams")
     kept_ring = np.zeros(num_rings, dtype=bool)
     kept_ring[evenly(beams, num_rings)] = True
     keep = kept_ring[ring]

@@ -15,7 +15,7 @@ from corruptions.core import INTENSITY
 CASES = [(name, level) for name, corruption in CATALOG.items() for level in corruption.levels]
 GROUPS = {"adverse weather", "measurement noise", "cross-device", "sensor failure"}
 # These draw nothing: the device decides which points are missing.
-DETERMINISTIC = {"beam_reduction", "cross_sensor", "fov_loss", "missing_lidar"}
+DETERMINISTIC = {"beam_reduction", "cross_sensor", "field_of_view_loss", "missing_lidar"}
 
 every_case = pytest.mark.parametrize(("name", "level"), CASES, ids=[f"{name}-{level}" for name, level in CASES])
 
@@ -163,13 +163,16 @@ def test_physical_values_replace_those_of_the_level(street_scan: Scan) -> None:
         ({"name": "local_distortion"}, "give a level (light, moderate, heavy) or a physical value"),
         ({"name": "local_distortion", "sigma": 1.0, "share": 0.2}, "unknown parameter 'sigma' of local_distortion"),
         ({"name": "local_distortion", "sigma_m": 1.0}, "share not given"),
-        ({"name": "local_distortion", "level": "light", "share": 1.2}, "share: expected a value in [0, 1], found 1.2"),
-        ({"name": "local_distortion", "level": "light", "sigma_m": -1}, "sigma_m: expected a value of at least 0"),
+        ({"name": "local_distortion", "level": "light", "share": 1.2}, "share: expected a number in [0, 1], found 1.2"),
+        ({"name": "local_distortion", "level": "light", "sigma_m": -1}, "sigma_m: expected a number of at least 0"),
         ({"name": "local_distortion", "level": "light", "sigma_m": float("nan")}, "found nan"),
-        ({"name": "global_outliers", "share": -0.1}, "share: expected a value of at least 0"),
-        ({"name": "beam_reduction", "beams": 65}, "beams: expected 1..64, the lasers of this scan, found 65"),
-        ({"name": "beam_reduction", "beams": 0}, "found 0"),
-        ({"name": "beam_reduction", "beams": 4, "stride": 0}, "stride: expected a value of at least 1"),
+        ({"name": "global_outliers", "share": -0.1}, "share: expected a number of at least 0"),
+        ({"name": "beam_reduction", "beams": 65}, "beams: the scan has 64 lasers, found 65"),
+        ({"name": "beam_reduction", "beams": 0}, "beams: expected a whole number of at least 1, found 0"),
+        ({"name": "beam_reduction", "beams": 16.5}, "beams: expected a whole number of at least 1, found 16.5"),
+        ({"name": "global_outliers", "share": float("inf")}, "share: expected a number of at least 0, found inf"),
+        ({"name": "global_outliers", "share": "0.1"}, "share: expected a number of at least 0, found '0.1'"),
+        ({"name": "beam_reduction", "beams": 4, "stride": 0}, "stride: expected a whole number of at least 1"),
     ],
 )
 def test_bad_requests(call: dict, message: str, street_scan: Scan) -> None:

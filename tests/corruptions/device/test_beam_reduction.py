@@ -56,7 +56,7 @@ def test_a_scanner_cannot_gain_beams(make_street) -> None:
     scan = make_street()
     half = beam_reduction(scan, RNG, beams=16)
     small = Scan(half.points, 1.0, ring=half.carry(scan.ring, 0) // 4, num_rings=16)
-    with pytest.raises(InputError, match=r"beams: expected 1\.\.16, the lasers of this scan, found 32"):
+    with pytest.raises(InputError, match="the scan has 16 lasers, found 32"):
         BEAM_REDUCTION(small, RNG, "dense_32beam")
 
 
