@@ -34,18 +34,17 @@ def repair_stack() -> None:
 def allow_mmengine_checkpoints() -> None:
     """Let ``torch.load(weights_only=True)``, the default since torch 2.6, read mmengine 0.10 checkpoints.
 
-    They hold HistoryBuffer objects with numpy arrays. HistoryBuffer pickles its own methods as
-    ``getattr(HistoryBuffer, "mean")``, so ``getattr`` is allowed in a form that gives those four methods and no others.
+    They hold HistoryBuffer objects with numpy arrays. Two classes pickle their own methods as
+    ``getattr(HistoryBuffer, "mean")``, so ``getattr`` is allowed in a form that gives those methods and no others.
     """
     import numpy as np
-    from mmengine.logging import HistoryBuffer
 
     multiarray: Any = np.core.multiarray
     dtypes = {type(np.dtype(kind)) for kind in ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?")}
     torch.serialization.add_safe_globals(
         [
-            HistoryBuffer,
-            (_history_buffer_method, "builtins.getattr"),
+            *_pickled_methods(),
+            (_pickled_method, "builtins.getattr"),
             (multiarray._reconstruct, "numpy.core.multiarray._reconstruct"),
             (multiarray.scalar, "numpy.core.multiarray.scalar"),
             # the names that numpy 2 writes
@@ -58,12 +57,20 @@ def allow_mmengine_checkpoints() -> None:
     )
 
 
-def _history_buffer_method(owner: Any, name: str) -> Any:
+def _pickled_methods() -> dict[type, tuple[str, ...]]:
     from mmengine.logging import HistoryBuffer
+    from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
 
-    if owner is not HistoryBuffer or name not in ("current", "max", "mean", "min"):
+    return {
+        HistoryBuffer: ("current", "max", "mean", "min"),
+        OneCycleParamScheduler: ("_annealing_cos", "_annealing_linear"),
+    }
+
+
+def _pickled_method(owner: Any, name: str) -> Any:
+    if name not in _pickled_methods().get(owner, ()):
         raise ValueError(f"refused: the checkpoint asks for attribute {name!r} of {owner!r}")
-    return getattr(HistoryBuffer, name)
+    return getattr(owner, name)
 
 
 def make_spconv_sound_on_cpu() -> None:

@@ -39,6 +39,8 @@ def main() -> None:
     args = parse_args()
     check_checkpoint(args.checkpoint)
     cfg = load_config(args)
+    if cfg.test_evaluator.get("type") == "perception3d.LidarSegMetric":
+        cfg.test_evaluator.setdefault("out_dir", cfg.work_dir)
     if args.tta:
         use_tta(cfg)
     if args.show_dir:

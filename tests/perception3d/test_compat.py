@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.logging import HistoryBuffer
+from mmengine.registry import PARAM_SCHEDULERS
 from spconv.pytorch import SparseConv3d, SparseConvTensor, SparseInverseConv3d, SubMConv3d, ops
 
 import perception3d.models  # noqa: F401  (repairs the stack)
@@ -163,6 +164,34 @@ def test_mmengine_checkpoint_loads_under_weights_only(tmp_path):
     assert buffer.mean() == pytest.approx((1.5 + 2.5) / 3)
     assert buffer.statistics("current") == 2.5
     assert loaded["best"] == 0.5
+
+
+SCHEDULERS = {
+    "OneCycleLR": dict(eta_max=0.1, total_steps=10),
+    "CosineAnnealingLR": dict(T_max=10),
+    "LinearLR": {},
+    "MultiStepLR": dict(milestones=[3, 6]),
+    "StepLR": dict(step_size=3),
+    "PolyLR": dict(eta_min=0.0),
+    "ExponentialLR": dict(gamma=0.9),
+    "ConstantLR": dict(factor=0.5),
+    "CosineRestartLR": dict(periods=[5, 5], restart_weights=[1, 0.5], eta_min=0.0),
+    "ReduceOnPlateauLR": dict(monitor="loss"),
+}
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_scheduler_state_resumes_under_weights_only(tmp_path, name):
+    def scheduler():
+        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+        return PARAM_SCHEDULERS.build(dict(type=name, optimizer=optimizer, **SCHEDULERS[name]))
+
+    saved = scheduler()
+    torch.save({"param_schedulers": [saved.state_dict()]}, tmp_path / "epoch_1.pth")
+    state = torch.load(tmp_path / "epoch_1.pth", weights_only=True)["param_schedulers"][0]
+    resumed = scheduler()
+    resumed.load_state_dict(state)
+    assert resumed.state_dict() == saved.state_dict()
 
 
 class Hostile:

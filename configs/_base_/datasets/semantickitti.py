@@ -8,7 +8,9 @@ load_pipeline = [
     dict(type="perception3d.LoadLidarPoints", load_dim=4, use_dim=4),
     dict(type="perception3d.LoadLidarLabels"),
 ]
-pack = dict(type="Pack3DDetInputs", keys=["points", "pts_semantic_mask"])
+pack = dict(
+    type="Pack3DDetInputs", keys=["points", "pts_semantic_mask"], meta_keys=["lidar_path", "sample_id", "num_pts_feats"]
+)
 train_pipeline = [
     *load_pipeline,
     dict(type="RandomFlip3D", sync_2d=False, flip_ratio_bev_horizontal=0.5, flip_ratio_bev_vertical=0.5),

@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# The main job in one command: data, training, robustness sweep, report. Set-up comes first if needed. Safe to run
+# again: every step goes on where it was interrupted.
+#
+# usage: tools/demo.sh [--root-path DIR --config FILE] [--work-dir DIR]
+#   --root-path DIR  a SemanticKITTI folder to use in place of the simulated world
+#   --config FILE    training config (default: the small MinkowskiNet for the simulated world)
+#   --work-dir DIR   where everything goes (default: work_dirs/demo)
+# SETUP_OPTIONS holds options for tools/setup_env.sh, e.g. SETUP_OPTIONS="--torch-index URL".
+set -euo pipefail
+here=$(cd "$(dirname "$0")/.." && pwd)
+cd "$here"
+root="" work=work_dirs/demo config=configs/segmentation/minkunet-small_1xb1-500i_semantickitti-sim.py
+while [ $# -gt 0 ]; do
+    case $1 in
+        --root-path) root=${2:?--root-path needs a folder}; shift 2 ;;
+        --config) config=${2:?--config needs a file}; shift 2 ;;
+        --work-dir) work=${2:?--work-dir needs a folder}; shift 2 ;;
+        -h | --help) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 0 ;;
+        *) echo "error: unknown option $1; see $0 --help" >&2; exit 2 ;;
+    esac
+done
+# shellcheck disable=SC2086  # SETUP_OPTIONS is a list of words
+bash tools/setup_env.sh ${SETUP_OPTIONS:-}
+python=$here/.venv/bin/python
+step() { printf '\n== %s (%d s since start)\n' "$*" "$SECONDS"; }
+
+if [ -z "$root" ]; then
+    root=$work/semantickitti
+    step "1/5 simulate SemanticKITTI sequences into $root"
+    "$python" tools/simulate.py semantickitti --out "$root" --seed 0 --workers "$(nproc)"
+fi
+step "2/5 list the scans of $root"
+"$python" tools/create_data.py semantickitti --root-path "$root" --out-dir "$work/infos"
+data=(--root-path "$root" --info-dir "$work/infos")
+
+step "3/5 train $config"
+"$python" tools/train.py "$config" "${data[@]}" --work-dir "$work/train" --resume
+checkpoint=$(cat "$work/train/last_checkpoint")
+
+step "4/5 sweep SemanticKITTI-C over 8 validation scans"
+"$python" tools/sweep.py "$config" "$checkpoint" "${data[@]}" --suite semantickitti_c --work-dir "$work/sweep" \
+    --cfg-options test_dataloader.dataset.indices=8
+
+step "5/5 report"
+"$python" tools/report.py "$work/sweep" --out "$work/report"
+step "done; the report is $work/report/report.md"

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Set up if needed, then lint, type check and tests. Options go to tools/setup_env.sh; words after -- go to pytest.
+set -euo pipefail
+here=$(cd "$(dirname "$0")/.." && pwd)
+cd "$here"
+setup=()
+while [ $# -gt 0 ] && [ "$1" != "--" ]; do setup+=("$1"); shift; done
+[ $# -gt 0 ] && shift
+bash tools/setup_env.sh "${setup[@]}"
+bin=$here/.venv/bin
+echo "== ruff"
+"$bin/ruff" check .
+"$bin/ruff" format --check .
+echo "== mypy"
+"$bin/mypy"
+echo "== pytest"
+exec "$bin/python" -m pytest "$@"
