@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 import corruptions
-from corruptions import InputError, Scan
+from corruptions import ADDED, KEPT, MOVED, InputError, Scan
 from corruptions.catalog import CATALOG
-from corruptions.suites import SEMANTICKITTI_C, SUITES, Setting, available, select, suite
+from corruptions.suites import ROBO3D, SEMANTICKITTI_C, SUITES, Setting, available, select, suite
 
 # Yan et al., IJCV 2024: the folders of the published data in the order of evaluation.
 PUBLISHED = [
@@ -84,3 +84,29 @@ def test_a_setting_corrupts_on_the_stream_of_its_level(street_scan: Scan) -> Non
     setting = SEMANTICKITTI_C.setting("local_heavy")
     expected = corruptions.corrupt(street_scan, "local_distortion", "heavy", seed=3, sample="08/000000")
     assert setting.corrupt(street_scan, seed=3, sample="08/000000").points.tobytes() == expected.points.tobytes()
+
+
+ROBO3D_TYPES = [
+    *("fog", "wet_ground", "snow", "motion_blur", "beam_missing"),
+    *("crosstalk", "incomplete_echo", "cross_sensor"),
+]
+
+
+def test_robo3d_has_the_published_folders() -> None:
+    assert list(ROBO3D.types) == ROBO3D_TYPES
+    paths = [ROBO3D.path(setting) for setting in ROBO3D.settings]
+    assert paths == [f"{kind}/{level}" for kind in ROBO3D_TYPES for level in ("light", "moderate", "heavy")]
+    assert [SEMANTICKITTI_C.path(setting) for setting in SEMANTICKITTI_C.settings] == PUBLISHED
+
+
+def test_only_blurred_points_keep_their_label_in_robo3d() -> None:
+    for setting in ROBO3D.settings:
+        assert ROBO3D.drop_of(setting) == ((ADDED,) if setting.type == "motion_blur" else (MOVED, ADDED))
+
+
+@pytest.mark.parametrize("kind", [kind for kind in ROBO3D_TYPES if kind != "motion_blur"])
+def test_robo3d_levels_leave_fewer_points_untouched(kind: str, kitti_scan: Scan) -> None:
+    # Blur moves all points at every level; how far is tested with the corruption.
+    outs = [s.corrupt(kitti_scan, seed=0, sample="08/000000") for s in ROBO3D.settings if s.type == kind]
+    untouched = [(out.status == KEPT).sum() for out in outs]
+    assert len(kitti_scan.points) > untouched[0] > untouched[1] > untouched[2]
