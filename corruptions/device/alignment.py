@@ -63,7 +63,7 @@ def misalign(
     if np.shape(lidar_to_ego) != (4, 4):
         raise InputError(f"lidar_to_ego: expected a (4, 4) transform, found {np.shape(lidar_to_ego)}")
     check_within("rotation_deg", rotation_deg, 0, 180)
-    check_within("translation_m", translation_m, 0)
+    check_within("translation_m", translation_m, 0, 1000)
     axis, direction = _unit_vectors(rng)
     error = np.eye(4)
     error[:3, :3] = _rotation(axis, np.radians(rotation_deg))

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from corruptions.core import Corrupted, Corruption, Scan, check_within, select
+from corruptions.core import Corrupted, Corruption, Scan, check_within
 from corruptions.device.beam_reduction import beam_reduction
-from corruptions.sensors import rings_of
+from corruptions.sensors import sensor
 
 
 def cross_sensor(scan: Scan, rng: np.random.Generator, *, drop_share: float, stride: int = 2) -> Corrupted:
@@ -33,9 +33,7 @@ def cross_sensor(scan: Scan, rng: np.random.Generator, *, drop_share: float, str
         InputError: for a share outside [0, 1] or one that leaves no laser.
     """
     check_within("drop_share", drop_share, 0, 1)
-    if len(scan.points) == 0:
-        return select(scan, np.zeros(0, dtype=bool))
-    _, num_rings = rings_of(scan)
+    num_rings = sensor(scan.sensor).num_rings if scan.ring is None else scan.ring_count
     return beam_reduction(scan, rng, beams=num_rings - round(drop_share * num_rings), stride=stride)
 
 

@@ -26,9 +26,10 @@ def incomplete_echo(scan: Scan, rng: np.random.Generator, *, drop_share: float, 
         The remaining points, untouched.
 
     Raises:
-        InputError: for a scan without labels or a share outside [0, 1].
+        InputError: for a scan without labels, or values out of range.
     """
     check_within("drop_share", drop_share, 0, 1)
+    check_within("spared_points", spared_points, 0, whole=True)
     if scan.labels is None:
         raise InputError(
             "incomplete_echo removes points of vehicles: expected scan.labels, found None; pass the labels"

@@ -24,9 +24,10 @@ def field_of_view_loss(
         The points inside the sector.
 
     Raises:
-        InputError: for a width outside [0, 360].
+        InputError: for angles out of range.
     """
     check_within("field_of_view_deg", field_of_view_deg, 0, 360)
+    check_within("heading_deg", heading_deg, -360, 360)
     heading = np.radians(heading_deg)
     x, y = scan.points[:, X], scan.points[:, Y]
     # In the frame turned to the sector's middle; rounding near 180 degrees must not cut a full turn.

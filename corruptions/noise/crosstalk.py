@@ -26,10 +26,10 @@ def crosstalk(scan: Scan, rng: np.random.Generator, *, share: float, sigma_m: fl
         All points, those hit MOVED.
 
     Raises:
-        InputError: for a share outside [0, 1] or a negative ``sigma_m``.
+        InputError: for a share outside [0, 1] or ``sigma_m`` outside 0 to 1000 m.
     """
     check_within("share", share, 0, 1)
-    check_within("sigma_m", sigma_m, 0)
+    check_within("sigma_m", sigma_m, 0, 1000)
     rows = choose_share(len(scan.points), share, rng)
     return displace(scan, rows, rng.standard_normal((len(rows), 3), dtype=np.float32) * np.float32(sigma_m))
 

@@ -17,9 +17,9 @@ def gaussian_noise(scan: Scan, rng: np.random.Generator, *, sigma_m: float) -> C
     """Shift every point by ``N(0, sigma_m)`` in x, y and z.
 
     Raises:
-        InputError: for a negative ``sigma_m``.
+        InputError: for ``sigma_m`` outside 0 to 1000 m.
     """
-    check_within("sigma_m", sigma_m, 0)
+    check_within("sigma_m", sigma_m, 0, 1000)
     noise = rng.standard_normal((len(scan.points), 3), dtype=np.float32)
     return displace(scan, slice(None), noise * np.float32(sigma_m))
 
@@ -28,9 +28,9 @@ def uniform_noise(scan: Scan, rng: np.random.Generator, *, amplitude_m: float) -
     """Shift every point by a uniform draw from ``[-amplitude_m, amplitude_m)`` in x, y and z.
 
     Raises:
-        InputError: for a negative ``amplitude_m``.
+        InputError: for ``amplitude_m`` outside 0 to 1000 m.
     """
-    check_within("amplitude_m", amplitude_m, 0)
+    check_within("amplitude_m", amplitude_m, 0, 1000)
     noise = rng.random((len(scan.points), 3), dtype=np.float32)
     return displace(scan, slice(None), (2 * noise - 1) * np.float32(amplitude_m))
 
@@ -39,10 +39,10 @@ def impulse_noise(scan: Scan, rng: np.random.Generator, *, share: float, amplitu
     """Shift a share of the points by ``+amplitude_m`` or ``-amplitude_m`` in each of x, y and z.
 
     Raises:
-        InputError: for a share outside [0, 1] or a negative ``amplitude_m``.
+        InputError: for a share outside [0, 1] or an amplitude outside 0 to 1000 m.
     """
     check_within("share", share, 0, 1)
-    check_within("amplitude_m", amplitude_m, 0)
+    check_within("amplitude_m", amplitude_m, 0, 1000)
     rows = choose_share(len(scan.points), share, rng)
     signs = rng.integers(0, 2, size=(len(rows), 3)) * 2 - 1
     return displace(scan, rows, signs.astype(np.float32) * np.float32(amplitude_m))

@@ -31,9 +31,9 @@ def motion_blur(scan: Scan, rng: np.random.Generator, *, sigma_m: float) -> Corr
         All points, MOVED; intensity as it was. They still belong to what they hit, so labels may follow them.
 
     Raises:
-        InputError: for a negative ``sigma_m``.
+        InputError: for ``sigma_m`` outside 0 to 1000 m.
     """
-    check_within("sigma_m", sigma_m, 0)
+    check_within("sigma_m", sigma_m, 0, 1000)
     direction = rng.standard_normal(3)
     shift_m = direction / np.linalg.norm(direction) * np.sqrt(3) * sigma_m
     jitter_m = rng.standard_normal((len(scan.points), 3), dtype=np.float32)

@@ -33,12 +33,13 @@ def cutout(scan: Scan, rng: np.random.Generator, *, patches: int, patch_share: f
         The points outside the patches; ``patches * floor(patch_share * N)`` are gone.
 
     Raises:
-        InputError: for a negative number of patches, or patches that together exceed the scan.
+        InputError: for values out of range, or patches that together exceed the scan.
     """
-    if patches < 0 or not 0 <= patches * patch_share <= 1:
+    check_within("patches", patches, 0, whole=True)
+    check_within("patch_share", patch_share, 0, 1)
+    if patches * patch_share > 1:
         raise InputError(
-            f"patches, patch_share: expected 0 or more patches that together hold at most the scan, found {patches} "
-            f"of {patch_share}"
+            f"patches: {patches} of {patch_share:g} of the scan each exceed it; take fewer or smaller ones"
         )
     keep = np.ones(len(scan.points), dtype=bool)
     size = int(patch_share * len(keep))

@@ -90,9 +90,9 @@ def rain(
     divergence_rad = sensor(scan.sensor).divergence_rad if divergence_rad is None else divergence_rad
     max_range_m = sensor(scan.sensor).max_range_m if max_range_m is None else max_range_m
     check_within("rate_mm_per_h", rate_mm_per_h, 0, 300)  # cloudbursts reach about 300
-    check_within("min_range_m", min_range_m, 0)
+    check_within("min_range_m", min_range_m, 0, 1000)
     check_within("divergence_rad", divergence_rad, 1e-6, 0.1)
-    check_within("range_accuracy_m", range_accuracy_m, 0)
+    check_within("range_accuracy_m", range_accuracy_m, 0, 10)
     threshold = threshold_at(max_range_m)
     if rate_mm_per_h == 0:
         return select(scan, np.ones(len(scan.points), dtype=bool))

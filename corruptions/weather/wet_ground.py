@@ -128,8 +128,8 @@ def wet_ground(
     Raises:
         InputError: for values out of range.
     """
-    check_within("water_height_mm", water_height_mm, 0)
-    check_within("pavement_depth_mm", pavement_depth_mm, 0.01)
+    check_within("water_height_mm", water_height_mm, 0, 1000)
+    check_within("pavement_depth_mm", pavement_depth_mm, 0.01, 1000)
     check_within("noise_floor", noise_floor, 0, 1)
     seen = np.ones(len(scan.points), dtype=bool)
     ground = find_ground(scan, rng)
