@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from corruptions.core import Corrupted, Corruption, InputError, Scan, check_within, select
 from corruptions.noise.displacement import choose_share
@@ -47,10 +48,20 @@ def cutout(scan: Scan, rng: np.random.Generator, *, patches: int, patch_share: f
     for _ in range(patches if size else 0):
         left = np.flatnonzero(keep)
         dx, dy, dz = xyz - xyz[:, left[rng.integers(len(left))], None]
-        patch = np.argpartition(dx * dx + dy * dy + dz * dz, size - 1)[:size]
+        patch = _smallest(dx * dx + dy * dy + dz * dz, size)
         keep[patch] = False
         xyz[:, patch] = np.inf  # far from every later centre
     return select(scan, keep)
+
+
+def _smallest(values: NDArray[np.float32], size: int) -> NDArray[np.intp]:
+    """Indices of the ``size`` smallest; a bound from every 16th value, twice what is needed, leaves few to sort out."""
+    sample = values[::16]
+    rank = min(size // 8, len(sample) - 1)
+    few = np.flatnonzero(values <= np.partition(sample, rank)[rank])
+    if len(few) < size:
+        few = np.arange(len(values))
+    return few[np.argpartition(values[few], size - 1)[:size]]
 
 
 DENSITY_DECREASE = Corruption(

@@ -22,7 +22,7 @@ def test_plane_is_found_among_clutter(slope, height_m):
     # z = slope x - h, so the normal is (-slope, 0, 1) / sqrt(1 + slope^2) and the sensor h / sqrt(1 + slope^2) above
     length = np.sqrt(1 + slope**2)
     assert plane.normal == pytest.approx(np.array([-slope, 0, 1]) / length, abs=2e-3)
-    assert plane.height_m == pytest.approx(height_m / length, abs=0.02)
+    assert plane.height_m == pytest.approx(height_m / length, abs=0.004)
     assert np.linalg.norm(plane.normal) == pytest.approx(1)
     assert plane.distance_m(np.zeros((1, 3)))[0] == pytest.approx(plane.height_m)
 

@@ -71,7 +71,7 @@ def every_drop(rng, count, range_m, rate, min_range_m, divergence_rad, to_beat):
     return np.array(ranges), np.array(powers)
 
 
-@pytest.mark.parametrize(("range_m", "to_beat"), [(12.0, 1e-4), (12.0, 6.25e-5), (2.0, 1e-5)])
+@pytest.mark.parametrize(("range_m", "to_beat"), [(12.0, 1e-4), (12.0, 6.25e-5), (2.0, 1e-5), (5.0, 1e-6)])
 def test_strongest_drops_follow_the_law_of_drawing_every_drop(range_m, to_beat):
     count, rate, min_range_m, divergence_rad = 20_000, 30.0, 1.5, 3e-3
     ranges, powers = every_drop(np.random.default_rng(2), count, range_m, rate, min_range_m, divergence_rad, to_beat)
@@ -89,6 +89,24 @@ def test_strongest_drops_follow_the_law_of_drawing_every_drop(range_m, to_beat):
             reference
         )
         assert np.abs(gap).max() < 1.95 * np.sqrt(1 / len(ours) + 1 / len(reference))
+
+
+@pytest.mark.parametrize(("rate", "range_m", "to_beat"), [(5.0, 10.0, 6.25e-5), (50.0, 3.0, 2e-4), (50.0, 8.0, 2e-5)])
+def test_share_of_beams_with_a_drop_equals_the_integral_along_the_beam(rate, range_m, to_beat):
+    # Drops of the beam's cross-section that are wide enough to beat the target, summed along the beam: a Poisson mean
+    r = np.linspace(1.5, range_m, 20_001)
+    beam_m = r * np.tan(3e-3)
+    needed_m = beam_m * r * np.sqrt(to_beat / 0.0198506) * np.exp(extinction_per_m(rate) * r)
+    slope_per_mm = 4.1 * rate**-0.21
+    wide_enough_per_m3 = 8000 / slope_per_mm * np.exp(-slope_per_mm * np.maximum(needed_m * 1e3, 0.05))
+    wide_enough_per_m3[needed_m > beam_m] = 0  # not even a drop as wide as the beam is
+    share = 1 - np.exp(-trapezoid(wide_enough_per_m3 * np.pi / 4 * beam_m**2, r))
+
+    count = 400_000
+    drops = strongest_drops(np.full(count, to_beat), np.full(count, range_m), np.random.default_rng(4), rate, 1.5, 3e-3)
+    deviation = np.sqrt(share * (1 - share) / count)
+    assert deviation < 0.02 * share
+    assert len(drops.beam) / count == pytest.approx(share, abs=4.5 * deviation)
 
 
 def test_drops_lie_on_the_ray_between_minimum_range_and_target(street_scan):
