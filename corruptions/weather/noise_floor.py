@@ -42,10 +42,10 @@ def ground_noise_floor(scan: Scan, share: float, rng: np.random.Generator) -> ND
     if line is None:
         return None
     at_m = np.clip(range_m, NEAREST_M, FARTHEST_M)
-    return share * np.maximum(np.polyval(line, at_m), 0.0) * height_m / at_m
+    return share * np.maximum(line[0] * at_m + line[1], 0.0) * height_m / at_m
 
 
-def _line_below(range_m: NDArray[np.float64], value: NDArray[np.float64]) -> NDArray[np.float64] | None:
+def _line_below(range_m: NDArray[np.float64], value: NDArray[np.float64]) -> tuple[float, float] | None:
     """Line (slope, offset) through the minima of ``value`` in bins of range; None with fewer than five filled bins."""
     edges = np.linspace(NEAREST_M, FARTHEST_M, BINS + 1)
     bins = np.searchsorted(edges, range_m, side="right") - 1
@@ -54,4 +54,7 @@ def _line_below(range_m: NDArray[np.float64], value: NDArray[np.float64]) -> NDA
     filled = np.bincount(bins, minlength=BINS) >= FEWEST_PER_BIN
     if np.count_nonzero(filled) < FEWEST_BINS:
         return None
-    return np.polyfit((edges[:-1] + edges[1:])[filled] / 2, lowest[filled], 1)
+    middle, lowest = (edges[:-1] + edges[1:])[filled] / 2, lowest[filled]
+    centred = middle - middle.mean()
+    slope = (centred * lowest).sum() / np.square(centred).sum()
+    return slope, lowest.mean() - slope * middle.mean()

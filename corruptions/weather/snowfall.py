@@ -55,8 +55,9 @@ def snowfall(
         diameter_law: "gunn" (Gunn and Marshall 1958) or "sekhon" (Sekhon and Srivastava 1970).
         divergence_rad: full angle of the beams; by default that of ``scan.sensor``.
         reference_range_m: range at which a white target reads ``intensity_max``; a flake of width share s at r echoes
-            0.9 s (reference / r)^2. The paper has 1 m, which puts snow at 1..3 m. Snow recorded by a Pandar64 (WADS)
-            lies at 4..11 m, median 6.5 m; 5 m gives SemanticKITTI scans a median of 4..7 m, 10 m fits WADS best.
+            0.9 s (reference / r)^2. The paper has 1 m, which puts snow on bright targets at 1..3 m. Snow recorded by
+            a Pandar64 (WADS) is 7 % of the returns, at 4..11 m, median 6.5 m. 10 m fits that best; 5 m makes 3..6 % of
+            SemanticKITTI scans snow, with a median of 4..9 m, more at each level than at the one before.
         least_intensity_share: share of ``intensity_max`` that a recorded 0 stands for; 0 is the paper's reading.
         noise_floor: noise floor over the weakest ground returns, 0 for none. Without enough
             ground in the scan nothing is removed either.
