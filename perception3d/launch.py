@@ -115,7 +115,11 @@ def load_weights(model: torch.nn.Module, path: str) -> dict[str, Any]:
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise InputError(f"{path}: expected an mmengine checkpoint, found a file that does not load: {error}") from error
+        # torch says much more, and advises to switch the safe loading off
+        reason = f"{error}".split(". ")[0].splitlines()[:1]
+        raise InputError(
+            f"{path}: expected an mmengine checkpoint, found a file that does not load safely: {''.join(reason)}"
+        ) from error
     state = checkpoint.get("state_dict", checkpoint) if isinstance(checkpoint, dict) else {}
     faults = state_faults(model.state_dict(), state)
     if faults:
