@@ -26,7 +26,7 @@ MODELS = [
 ]
 SIMULATION = ["open3d==0.20.0"]
 CLUSTER = ["ray"]
-DEV = ["pytest", "ruff", "mypy"]
+DEV = ["pytest", "hypothesis", "ruff", "mypy"]
 
 setup(
     name="perception3d",

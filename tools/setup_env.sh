@@ -85,6 +85,25 @@ sys.exit(bool(wanted) and found != wanted)
 EOF
 }
 
+# a line a minute while a long command runs, so that nobody takes it for dead
+with_heartbeat() {
+    local what=$1 pid minutes=0
+    shift
+    "$@" &
+    pid=$!
+    while sleep 60 && kill -0 "$pid" 2>/dev/null; do
+        minutes=$((minutes + 1))
+        say "$what: $minutes min so far"
+    done &
+    local beat=$!
+    trap 'kill "$pid" "$beat" 2>/dev/null; exit 130' INT TERM
+    local status=0
+    wait "$pid" || status=$?
+    kill "$beat" 2>/dev/null || true
+    trap - INT TERM
+    return "$status"
+}
+
 pip_install() { "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$@"; }
 
 python=$(find_python)
@@ -102,21 +121,22 @@ fi
 say "build tools"
 pip_install "setuptools>=77.0.3,<81" wheel ninja numpy
 
-if ! installed "$torch_spec"; then
+if ! installed "$torch_spec" || ! "$venv/bin/python" -c 'import torch' 2>/dev/null; then
     say "$torch_spec (the CPU build is 0.2 GB, PyPI's CUDA build several GB)"
     pip_install "$torch_spec" ${torch_index:+--index-url "$torch_index"} ||
         die "$torch_spec could not be installed; give an index that has it: $0 --torch-index URL"
 fi
 if ! "$venv/bin/python" -c 'import mmcv.ops' 2>/dev/null; then
     say "mmcv 2.1.0 from source, once: about 9 minutes on two cores (pip keeps the wheel)"
-    MMCV_WITH_OPS=1 MAX_JOBS=${MAX_JOBS:-$(nproc)} pip_install --no-build-isolation "mmcv==2.1.0" ||
+    export MMCV_WITH_OPS=1 MAX_JOBS=${MAX_JOBS:-$(nproc)}
+    with_heartbeat "compiling mmcv" pip_install --no-build-isolation "mmcv==2.1.0" ||
         die "mmcv did not build; run again to see the compiler's words: $venv/bin/pip install --no-build-isolation mmcv==2.1.0"
 fi
 say "mmdet3d, spconv${cuda:+-$cuda}, nuscenes-devkit, open3d and the rest: about 1.5 GB"
 if [ -n "$cuda" ]; then
     sed '/^spconv==/d' "$PIP_CONSTRAINT" >"$venv/constraints.txt"
     export PIP_CONSTRAINT=$venv/constraints.txt
-    pip_install "spconv-$cuda==2.3.8" || die "there is no spconv-$cuda 2.3.8; PyPI has spconv-cu118, -cu120, -cu121, -cu124, -cu126"
+    pip_install "spconv-$cuda==2.3.8" || die "there is no spconv-$cuda 2.3.8; PyPI has spconv-cu118, -cu121, -cu124 and -cu126"
     pip_install --no-build-isolation -e "$here[camera,simulation,dev]" mmengine mmdet mmdet3d nuscenes-devkit matplotlib
 else
     pip_install --no-build-isolation -e "$here[camera,models,simulation,dev]"
