@@ -195,6 +195,8 @@ class Corruption:
         levels: parameters by level name, in order of severity.
         fn: ``fn(scan, rng, **parameters) -> Corrupted``; pure, never writes its input.
         severity: parameter or measure that grows along ``levels``, in words; what the tests check to be monotone.
+        drop: label rule where no suite has one (``Corrupted.carry``): points of these statuses lose their label. A
+            corruption that moves every point a little lets them keep it, or nothing would be left to score.
     """
 
     name: str
@@ -203,30 +205,48 @@ class Corruption:
     levels: Mapping[str, Level]
     fn: Callable[..., Corrupted]
     severity: str = field(default="")
+    drop: tuple[np.uint8, ...] = (MOVED, ADDED)
 
     def __call__(self, scan: Scan, rng: np.random.Generator, level: str | None = None, **physical: Any) -> Corrupted:
         """Corrupt ``scan`` at a named level, or at physical values such as ``alpha_per_m=0.037``."""
         return self.fn(scan, rng, **self.parameters(level, physical))
 
     def parameters(self, level: str | None, physical: Level) -> dict[str, Any]:
-        """Parameters of a level, overridden by physical values; either of the two must be given.
+        """Parameters of a level, overridden by physical values; see :func:`merge_parameters`."""
+        return merge_parameters(self.name, self.fn, self.levels, level, physical)
 
-        Raises:
-            InputError: for an unknown level or parameter, or a parameter that only a level would have given.
-        """
-        if level is None and not physical:
-            raise InputError(f"{self.name}: give a level ({', '.join(self.levels)}) or a physical value")
-        if level is not None and level not in self.levels:
-            raise InputError(unknown("level", level, self.levels, of=self.name))
-        given = {**(self.levels[level] if level is not None else {}), **physical}
-        accepted = dict(list(signature(self.fn).parameters.items())[2:])
-        for name in given:
-            if name not in accepted:
-                raise InputError(unknown("parameter", name, accepted, of=self.name))
-        missing = [name for name, value in accepted.items() if value.default is value.empty and name not in given]
-        if missing:
-            raise InputError(f"{self.name}: {', '.join(missing)} not given: pass it, or a level to take the rest from")
-        return given
+
+def merge_parameters(
+    name: str, fn: Callable[..., Any], levels: Mapping[str, Level], level: str | None, physical: Level
+) -> dict[str, Any]:
+    """Arguments of a corruption: those of a level, overridden by physical values; either of the two must be given.
+
+    Args:
+        name: name of the corruption, for the messages.
+        fn: its function; whatever follows the input and the random stream is a parameter.
+        levels: its parameters by level name.
+        level: a key of ``levels``, or None.
+        physical: values by parameter name.
+
+    Returns:
+        Keyword arguments of ``fn``: every one that it requires, none that it does not have.
+
+    Raises:
+        InputError: for an unknown level or parameter, or a parameter that only a level would have given.
+    """
+    if level is None and not physical:
+        raise InputError(f"{name}: give a level ({', '.join(levels)}) or a physical value")
+    if level is not None and level not in levels:
+        raise InputError(unknown("level", level, levels, of=name))
+    given = {**(levels[level] if level is not None else {}), **physical}
+    accepted = dict(list(signature(fn).parameters.items())[2:])
+    for key in given:
+        if key not in accepted:
+            raise InputError(unknown("parameter", key, accepted, of=name))
+    missing = [key for key, value in accepted.items() if value.default is value.empty and key not in given]
+    if missing:
+        raise InputError(f"{name}: {', '.join(missing)} not given: pass it, or a level to take the rest from")
+    return given
 
 
 def level_text(level: str | None, physical: Level) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from corruptions.core import InputError, Level, unknown
+from corruptions.core import InputError, Level, merge_parameters, unknown
 
 CHANNEL_ORDERS = ("rgb", "bgr")
 
@@ -107,23 +106,8 @@ class ViewCorruption:
         return corrupted if views.channel_order == "rgb" else swap_red_blue(corrupted)
 
     def parameters(self, level: str | None, physical: Level) -> dict[str, Any]:
-        """Parameters of a level, overridden by physical values; either of the two must be given."""
-        if level is None and not physical:
-            raise InputError(f"{self.name}: give a level ({', '.join(self.levels)}) or a physical value")
-        if level is not None and level not in self.levels:
-            raise InputError(unknown("level", level, self.levels, of=self.name))
-        for key in physical:
-            if key not in self.parameter_docs:
-                raise InputError(unknown("parameter", key, self.parameter_docs, of=self.name))
-        merged = {**(self.levels[level] if level is not None else {}), **physical}
-        missing = [key for key in self._required() if key not in merged]
-        if missing:
-            raise InputError(f"{self.name}: expected a value of {', '.join(missing)}; give it, or a level beside it")
-        return merged
-
-    def _required(self) -> list[str]:
-        arguments = list(inspect.signature(self.fn).parameters.values())[2:]  # after views and rng
-        return [argument.name for argument in arguments if argument.default is argument.empty]
+        """Parameters of a level, overridden by physical values; see :func:`corruptions.core.merge_parameters`."""
+        return merge_parameters(self.name, self.fn, self.levels, level, physical)
 
 
 def swap_red_blue(images: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from corruptions.core import Corrupted, Corruption, Scan, check_within
+from corruptions.core import ADDED, Corrupted, Corruption, Scan, check_within
 from corruptions.noise.displacement import choose_share, displace
 
 
@@ -57,6 +57,7 @@ GAUSSIAN_NOISE = Corruption(
     levels={"light": {"sigma_m": 0.02}, "moderate": {"sigma_m": 0.06}, "heavy": {"sigma_m": 0.10}},
     fn=gaussian_noise,
     severity="root mean square displacement",
+    drop=(ADDED,),
 )
 UNIFORM_NOISE = Corruption(
     name="uniform_noise",
@@ -65,6 +66,7 @@ UNIFORM_NOISE = Corruption(
     levels={"light": {"amplitude_m": 0.02}, "moderate": {"amplitude_m": 0.06}, "heavy": {"amplitude_m": 0.10}},
     fn=uniform_noise,
     severity="root mean square displacement",
+    drop=(ADDED,),
 )
 IMPULSE_NOISE = Corruption(
     name="impulse_noise",

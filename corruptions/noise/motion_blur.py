@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from corruptions.core import Corrupted, Corruption, Scan, check_within
+from corruptions.core import ADDED, Corrupted, Corruption, Scan, check_within
 from corruptions.noise.displacement import displace
 
 JITTER_SHARE = (0.1, 0.1, 0.05)
@@ -50,4 +50,5 @@ MOTION_BLUR = Corruption(
     levels={"light": {"sigma_m": 0.20}, "moderate": {"sigma_m": 0.25}, "heavy": {"sigma_m": 0.30}},
     fn=motion_blur,
     severity="root mean square displacement",
+    drop=(ADDED,),
 )

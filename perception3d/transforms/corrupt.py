@@ -15,6 +15,7 @@ from corruptions.core import ADDED, MOVED, Corrupted, InputError, Scan, level_te
 from perception3d.registry import TRANSFORMS
 
 LABEL_RULES = {"drop_moved": (MOVED, ADDED), "keep_moved": (ADDED,)}
+OWN_RULE = "corruption"
 NO_INSTANCE = 0
 
 
@@ -35,7 +36,9 @@ class CorruptPoints(BaseTransform):
         parameters: physical values, alone or over those of the level, e.g. ``dict(alpha_per_m=0.037)``.
         fill: train id of points without a scored label: the data set's ignore id (19 after ``LoadLidarLabels``).
         label_rule: "drop_moved": moved and added points get ``fill``, so only untouched ones are scored
-            (SemanticKITTI-C); "keep_moved": moved points keep their label.
+            (SemanticKITTI-C); "keep_moved": moved points keep their label; "corruption": the rule of the corruption
+            itself, which drops moved points except where every point moves a little (motion blur, Gaussian and uniform
+            noise).
         label_set: whose ids the loaded labels are (``corruptions.semantics``), for corruptions that need semantics.
         intensity_max: full scale of the intensity column: 1.0 SemanticKITTI, 255.0 nuScenes.
         sensor: LiDAR model in ``corruptions.sensors``.
@@ -53,21 +56,22 @@ class CorruptPoints(BaseTransform):
         seed: int = 0,
         parameters: Mapping[str, Any] | None = None,
         fill: int = 19,
-        label_rule: str = "drop_moved",
+        label_rule: str = OWN_RULE,
         label_set: str = "semantickitti_19",
         intensity_max: float = 1.0,
         sensor: str = "HDL-64E",
         ring_dim: int | None = None,
     ) -> None:
-        if label_rule not in LABEL_RULES:
-            raise InputError(unknown("label rule", label_rule, LABEL_RULES))
-        catalog.get(corruption).parameters(level, parameters or {})  # an unknown name fails here, not in a worker
+        if label_rule not in (OWN_RULE, *LABEL_RULES):
+            raise InputError(unknown("label rule", label_rule, (OWN_RULE, *LABEL_RULES)))
+        model = catalog.get(corruption)
+        model.parameters(level, parameters or {})  # an unknown name fails here, not in a worker
         self.corruption = corruption
         self.level = level
         self.seed = seed
         self.parameters = dict(parameters or {})
         self.fill = fill
-        self.drop = LABEL_RULES[label_rule]
+        self.drop = model.drop if label_rule == OWN_RULE else LABEL_RULES[label_rule]
         self.label_set = label_set
         self.intensity_max = intensity_max
         self.sensor = sensor

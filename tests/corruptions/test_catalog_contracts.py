@@ -11,6 +11,7 @@ import corruptions
 from corruptions import ADDED, KEPT, MOVED, Corrupted, Scan
 from corruptions.catalog import CATALOG
 from corruptions.core import INTENSITY
+from corruptions.suites import SUITES, Setting, Suite
 
 CASES = [(name, level) for name, corruption in CATALOG.items() for level in corruption.levels]
 GROUPS = {"adverse weather", "measurement noise", "cross-device", "sensor failure"}
@@ -131,6 +132,20 @@ def test_points_at_the_sensor_and_far_away(name: str, level: str, street_scan: S
     points[1::7, :3] *= 1e4
     scan = Scan(points, 1.0, ring=street_scan.ring, num_rings=64, labels=street_scan.labels)
     check_consistent(scan, apply(scan, name, level))
+
+
+@every_case
+def test_own_label_rule_leaves_something_to_score(name: str, level: str, street_scan: Scan) -> None:
+    out = apply(street_scan, name, level)
+    left = out.carry(street_scan.labels, fill=0, drop=CATALOG[name].drop)
+    # Where points stay in place only they are scored; where all of them moved, all of them.
+    expected = (out.status == KEPT) if (out.status == KEPT).any() else (out.status == MOVED)
+    assert np.array_equal(left != 0, expected)
+
+
+@pytest.mark.parametrize(("suite", "setting"), [(s, setting) for s in SUITES.values() for setting in s.settings])
+def test_own_label_rule_is_that_of_the_published_suites(suite: Suite, setting: Setting) -> None:
+    assert suite.drop_of(setting) == CATALOG[setting.corruption].drop
 
 
 @pytest.mark.parametrize("name", CATALOG)

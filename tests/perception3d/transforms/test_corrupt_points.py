@@ -49,6 +49,19 @@ def test_labels_and_instances_follow_the_points(monkeypatch, rule, moved):
     assert result["corruption"] == "fog heavy"
 
 
+def test_by_default_the_corruption_says_whether_moved_points_keep_their_label(monkeypatch):
+    monkeypatch.setattr(corruptions, "corrupt", toy)
+    before = loaded()["pts_semantic_mask"]
+    for name, moved in (
+        ("fog", 19),
+        ("local_distortion", 19),
+        ("motion_blur", before[0]),
+        ("uniform_noise", before[0]),
+    ):
+        result = CorruptPoints(name, "heavy").transform(loaded())
+        assert result["pts_semantic_mask"].tolist() == [before[2], moved, 19]
+
+
 def test_fill_and_samples_without_labels(monkeypatch):
     monkeypatch.setattr(corruptions, "corrupt", toy)
     assert CorruptPoints("fog", "heavy", fill=16).transform(loaded())["pts_semantic_mask"][-1] == 16
