@@ -2,7 +2,8 @@
 
 SemanticKITTI (Behley et al., ICCV 2019) as its api publishes it in ``config/semantic-kitti.yaml``. Two numberings of
 the 19 classes exist and are a common off-by-one: the api counts 1..19 with 0 = ignore, mmdet3d counts 0..18 with 19 =
-ignore. This project uses mmdet3d's everywhere; files hold raw ids.
+ignore. This project uses mmdet3d's everywhere; files hold raw ids. nuScenes (Caesar et al., CVPR 2020) as nuscenes-devkit
+publishes it.
 """
 
 from __future__ import annotations
@@ -107,3 +108,52 @@ SEMANTICKITTI_SPLITS: Mapping[str, tuple[str, ...]] = {
     "test": tuple(f"{sequence:02d}" for sequence in range(11, 22)),
 }
 """Sequence folders by split; only 00-10 have labels."""
+
+NUSCENES_DETECTION_CLASSES: tuple[str, ...] = (
+    "car",
+    "truck",
+    "bus",
+    "trailer",
+    "construction_vehicle",
+    "pedestrian",
+    "motorcycle",
+    "bicycle",
+    "traffic_cone",
+    "barrier",
+)
+"""Classes of the nuScenes detection task in nuscenes-devkit's order (models have orders of their own)."""
+
+_VEHICLE_ATTRIBUTES = ("vehicle.moving", "vehicle.parked", "vehicle.stopped")
+_CYCLE_ATTRIBUTES = ("cycle.with_rider", "cycle.without_rider")
+
+NUSCENES_CLASS_ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
+    "car": _VEHICLE_ATTRIBUTES,
+    "truck": _VEHICLE_ATTRIBUTES,
+    "bus": _VEHICLE_ATTRIBUTES,
+    "trailer": _VEHICLE_ATTRIBUTES,
+    "construction_vehicle": _VEHICLE_ATTRIBUTES,
+    "pedestrian": ("pedestrian.moving", "pedestrian.sitting_lying_down", "pedestrian.standing"),
+    "motorcycle": _CYCLE_ATTRIBUTES,
+    "bicycle": _CYCLE_ATTRIBUTES,
+    "traffic_cone": (),
+    "barrier": (),
+}
+"""Attributes a detection of each class may have; a box carries at most one, "" for none."""
+
+NUSCENES_ATTRIBUTES: tuple[str, ...] = (
+    "pedestrian.moving",
+    "pedestrian.sitting_lying_down",
+    "pedestrian.standing",
+    "cycle.with_rider",
+    "cycle.without_rider",
+    "vehicle.moving",
+    "vehicle.parked",
+    "vehicle.stopped",
+)
+"""All attributes; arrays of attributes hold the position in this list, -1 for none."""
+
+NUSCENES_META_KEYS: tuple[str, ...] = ("use_camera", "use_lidar", "use_radar", "use_map", "use_external")
+"""Keys of "meta" in nuScenes submissions (detection and lidarseg), each true or false."""
+
+NUSCENES_MAX_BOXES_PER_SAMPLE = 500
+"""Detections that a submission may hold for one keyframe."""
