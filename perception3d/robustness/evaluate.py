@@ -192,11 +192,12 @@ def make_score(
         present: train ids of the classes in ``mIoU_present``.
         samples: number of scans.
     """
-    empty = confusion.sum(axis=1) + confusion[:, : len(names)].sum(axis=0) == 0
+    absent = confusion.sum(axis=1) + confusion[:, : len(names)].sum(axis=0) == 0
+    absent[list(present)] = False  # a corruption that removes the last point of a class leaves it at 0
     iou = 100 * iou_per_class(confusion)
     return Score(
         metrics={key: float(metrics[key]) for key in ("mIoU", "mIoU_present", "acc")},
-        class_iou={name: None if empty[k] else float(iou[k]) for k, name in enumerate(names)},
+        class_iou={name: None if absent[k] else float(iou[k]) for k, name in enumerate(names)},
         present_classes=[names[k] for k in present],
         confusion=confusion.tolist(),
         samples=samples,

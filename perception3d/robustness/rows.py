@@ -46,7 +46,7 @@ class Score:
 
     Attributes:
         metrics: ``mIoU``, ``mIoU_present`` and ``acc`` in percent.
-        class_iou: IoU in percent by class name; None where no point has or is predicted as the class.
+        class_iou: IoU in percent by class name; None for a class that is not present and not predicted.
         present_classes: the classes that ``mIoU_present`` averages over, the same for all settings of a sweep.
         confusion: counts of points as the metric defines its rows and columns.
         samples: number of scans.
