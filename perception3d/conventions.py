@@ -2,7 +2,7 @@
 
 SemanticKITTI (Behley et al., ICCV 2019) as its api publishes it in ``config/semantic-kitti.yaml``. Two numberings of
 the 19 classes exist and are a common off-by-one: the api counts 1..19 with 0 = ignore, mmdet3d counts 0..18 with 19 =
-ignore. This project uses mmdet3d's everywhere; files hold raw ids. nuScenes (Caesar et al., CVPR 2020) as nuscenes-devkit
+ignore. This project uses mmdet3d's everywhere; files hold raw ids. nuScenes (Caesar et al., CVPR 2020) as its devkit
 publishes it.
 """
 

@@ -1,0 +1,1 @@
+"""Leaderboard files: writers, and validators that list every fault. No torch."""
