@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 KEPT, MOVED, ADDED = np.uint8(0), np.uint8(1), np.uint8(2)
 X, Y, Z, INTENSITY = 0, 1, 2, 3
+# No coordinate of a sweep is larger: 1000 km.
+FARTHEST_M = 1e6
 
 Level = Mapping[str, Any]
 
@@ -40,8 +42,8 @@ class Scan:
         sensor: name of the LiDAR model in ``corruptions.sensors``; gives divergence and wavelength to the physics.
 
     Raises:
-        InputError: for wrong shapes, values that are not finite, or the wrong intensity scale. An empty scan is valid
-            (a sensor can return nothing); an empty file is not (``corruptions.files``).
+        InputError: for wrong shapes, values that are not finite, coordinates beyond 1000 km, or the wrong intensity
+            scale. An empty scan is valid (a sensor can return nothing); an empty file is not (``corruptions.files``).
     """
 
     points: NDArray[np.float32]
@@ -58,6 +60,7 @@ class Scan:
             found = f"{points.dtype} {points.shape}" if isinstance(points, np.ndarray) else type(points).__name__
             raise InputError(f"points: expected float32 (N, C >= 4) with x, y, z, intensity first, found {found}")
         check_finite(points, "points")
+        check_coordinates(points)
         check_intensity(points[:, INTENSITY], self.intensity_max)
         for name, values in (("ring", self.ring), ("labels", self.labels)):
             if values is not None and (values.shape != (len(points),) or values.dtype.kind not in "iu"):
@@ -92,6 +95,21 @@ def check_finite(points: NDArray[np.float32], where: str) -> None:
         raise InputError(
             f"{where}: expected finite values, found {int(bad.sum())} of {len(points)} points with NaN or inf, "
             f"first at row {row}: {points[row].tolist()}; remove these rows"
+        )
+
+
+def check_coordinates(points: NDArray[np.float32]) -> None:
+    """Raise :class:`InputError` for coordinates that are none of the sensor frame in metres.
+
+    Squares of such numbers overflow float32 further on, and a range of infinity is no physics.
+    """
+    xyz = points[:, :3]
+    low, high = float(xyz.min(initial=0)), float(xyz.max(initial=0))
+    if max(-low, high) > FARTHEST_M:
+        found = low if -low > high else high
+        raise InputError(
+            f"points: expected x, y, z in metres from the sensor, found {found:g}; is the number of columns right, and "
+            "are the points in the sensor frame (not a map's)?"
         )
 
 
@@ -261,11 +279,11 @@ def level_text(level: str | None, physical: Level) -> str:
     return " ".join(parts)
 
 
-def unknown(what: str, found: str, known: Iterable[str], of: str = "") -> str:
+def unknown(what: str, found: object, known: Iterable[str], of: str = "") -> str:
     """Message for an unknown name, with near matches first."""
     import difflib
 
     known = list(known)
-    near = difflib.get_close_matches(found, known, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(str(found), known, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
     return f"unknown {what} {found!r}{' of ' + of if of else ''}: {hint}known: {', '.join(known)}"

@@ -24,6 +24,8 @@ def with_value(row: int, column: int, value: float) -> np.ndarray:
         ({"points": POINTS.ravel()}, "found float32 (12,)"),
         ({"points": with_value(1, 0, np.nan)}, "found 1 of 3 points with NaN or inf, first at row 1"),
         ({"points": with_value(2, 3, np.inf)}, "first at row 2"),
+        ({"points": with_value(1, 2, -3e18)}, "points: expected x, y, z in metres from the sensor, found -3e+18"),
+        ({"points": with_value(1, 1, 5.4e6)}, "found 5.4e+06; is the number of columns right"),
         ({"points": with_value(0, 3, 254.4)}, "intensity reaches 254.4 but intensity_max is 1: SemanticKITTI is 0..1"),
         ({"points": with_value(0, 3, -0.1)}, "intensity: expected values in [0, 1], found -0.1"),
         ({"points": POINTS, "intensity_max": 255.0}, "intensity reaches only 0.5 but intensity_max is 255"),
