@@ -20,12 +20,12 @@ def global_outliers(scan: Scan, rng: np.random.Generator, *, share: float) -> Co
     Args:
         scan: the sweep.
         rng: random stream.
-        share: added points per point of the scan.
+        share: added points per point of the scan, 0 to 100.
 
     Returns:
         The points of the input, then the outliers (``ADDED``).
     """
-    check_within("share", share, 0)
+    check_within("share", share, 0, 100)
     count = round(share * len(scan.points))
     added = np.empty((count, scan.points.shape[1]), dtype=np.float32)
     if count:

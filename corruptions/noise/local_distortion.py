@@ -19,13 +19,13 @@ def local_distortion(scan: Scan, rng: np.random.Generator, *, share: float, sigm
         scan: the sweep.
         rng: random stream.
         share: share of the points that are jittered, 0..1.
-        sigma_m: standard deviation per axis in metres.
+        sigma_m: standard deviation per axis in metres, 0 to 1000.
 
     Returns:
         The points in the order of the input, jittered ones ``MOVED``.
     """
     check_within("share", share, 0, 1)
-    check_within("sigma_m", sigma_m, 0)
+    check_within("sigma_m", sigma_m, 0, 1000)
     chosen = rng.choice(len(scan.points), size=round(share * len(scan.points)), replace=False, shuffle=False)
     points = scan.points.copy()
     points[chosen, :3] += np.float32(sigma_m) * rng.standard_normal((len(chosen), 3), dtype=np.float32)
