@@ -110,6 +110,7 @@ def rain(
     if range_accuracy_m > 0:
         snr = np.maximum(clear / threshold, 1.0)
         new_range_m += rng.standard_normal(len(clear)) * range_accuracy_m * np.sqrt((1 / transmission - 1) / (2 * snr))
+        np.maximum(new_range_m, 0.0, out=new_range_m)  # no return comes from behind the sensor
         moved[:] = True
     seen[drops.beam], moved[drops.beam] = True, True
     new_range_m[drops.beam], intensity[drops.beam] = drops.range_m, drops.reflectance * scan.intensity_max
@@ -184,10 +185,13 @@ def _assemble(
 ) -> Corrupted:
     source = np.flatnonzero(seen).astype(np.int64)
     points = scan.points[source]
-    shifted = moved[source]
-    points[shifted, :3] *= stretch[source[shifted], None]
+    rows = np.flatnonzero(moved[source])
+    points[rows, :3] *= stretch[source[rows], None]
     points[:, INTENSITY] = intensity[source]
-    return Corrupted(points, source, np.where(shifted, MOVED, KEPT))
+    status = np.full(len(source), KEPT)
+    # A shift below the resolution of float32 is none.
+    status[rows[(points[rows, :3] != scan.points[source[rows], :3]).any(axis=1)]] = MOVED
+    return Corrupted(points, source, status)
 
 
 RAIN = Corruption(

@@ -142,7 +142,20 @@ def test_range_noise_is_the_excess_over_clear_air_and_marks_points_moved():
     noise = np.linalg.norm(out.points[:, :3], axis=1) - 30.0
     assert noise.std() == pytest.approx(0.0091406, rel=0.02)
     assert abs(noise.mean()) < 3e-4
-    assert (out.status == MOVED).all()
+    shifted = (out.points[:, :3] != scan.points[out.source, :3]).any(axis=1)
+    assert np.array_equal(out.status == MOVED, shifted)
+    # all but those shifted by less than half a step of float32, 1e-6 of 9e-3 m
+    assert shifted.mean() > 0.999
+
+
+def test_range_noise_puts_no_point_behind_the_sensor():
+    # 0.5 m away at a range accuracy of 10 m: a standard deviation of 10 sqrt((exp(2 * 4.2878e-3 * 0.5) - 1) / 2 / 1)
+    # = 0.46 m at a signal-to-noise ratio of 1, about 14 % of the points below zero
+    scan = beams(2000, 0.5, 0.0)
+    out = rain(scan, np.random.default_rng(0), rate_mm_per_h=50.0, range_accuracy_m=10.0)
+    along = np.einsum("ij,ij->i", out.points[:, :3], scan.points[out.source, :3])
+    assert along.min() == 0
+    assert 0.1 < (along == 0).mean() < 0.18
 
 
 def severity(scan, level):
