@@ -44,7 +44,7 @@ def evaluate(detections: NuScenesBoxes, truth: GroundTruth, rules: DetectionRule
         InputError: for boxes of unknown keyframes, or as ``matching.match``.
     """
     rules = rules or DetectionRules()
-    if len(detections) and not (0 <= detections.sample.min() and detections.sample.max() < len(truth.tokens)):
+    if len(detections) and not (detections.sample.min() >= 0 and detections.sample.max() < len(truth.tokens)):
         raise InputError(f"detections: expected samples 0..{len(truth.tokens) - 1}, found {detections.sample.max()}")
     kept = scored(detections, truth.ego_m, truth.racks, rules)
     truth_rows = np.flatnonzero(scored(truth.boxes, truth.ego_m, truth.racks, rules, truth.num_points))

@@ -75,15 +75,18 @@ def _match_class(detections: NuScenesBoxes, truth: NuScenesBoxes, label: int, ru
     rows = rows[np.argsort(detections.score[rows], kind="stable")[::-1]]
     truth_rows = np.flatnonzero(truth.label == label)
     truth_rows = truth_rows[np.argsort(truth.sample[truth_rows], kind="stable")]
-    found = _greedy()(
+    samples = 1 + max(int(boxes.sample.max(initial=-1)) for boxes in (detections, truth))
+    ends = np.cumsum(np.bincount(truth.sample[truth_rows], minlength=samples + 1))
+    matched = _greedy()(
         detections.sample[rows],
         detections.center_m[rows, :2],
-        np.searchsorted(truth.sample[truth_rows], detections.sample[rows], side="left"),
-        np.searchsorted(truth.sample[truth_rows], detections.sample[rows], side="right"),
+        np.concatenate([[0], ends]),
         truth.center_m[truth_rows, :2],
         np.array(rules.match_m),
     )
-    matched = np.where(found >= 0, truth_rows[found] if len(truth_rows) else UNMATCHED, UNMATCHED)
+    for row in matched:
+        found = np.flatnonzero(row >= 0)
+        row[found] = truth_rows[row[found]]
     errors = np.full((5, len(rows)), np.nan)
     hits = np.flatnonzero(matched[rules.error_column] >= 0)
     half_turn = NUSCENES_DETECTION_CLASSES[label] in HALF_TURN_CLASSES
@@ -98,14 +101,14 @@ def _greedy() -> Any:
     from numba import njit
 
     @njit(cache=True)
-    def greedy(sample, center_m, first, last, truth_m, match_m):  # type: ignore[no-untyped-def]
-        """(T, n) nearest free annotation of each detection, by falling score; -1 for none near enough."""
+    def greedy(sample, center_m, first, truth_m, match_m):  # type: ignore[no-untyped-def]
+        """(T, n) nearest free annotation of each detection, by falling score; annotations sorted by keyframe."""
         found = np.full((len(match_m), len(sample)), -1, np.int64)
         taken = np.zeros((len(match_m), len(truth_m)), np.bool_)
         for row in range(len(sample)):
             for column in range(len(match_m)):
                 best, best_m = -1, np.inf
-                for candidate in range(first[row], last[row]):
+                for candidate in range(first[sample[row]], first[sample[row] + 1]):
                     if taken[column, candidate]:
                         continue
                     x = center_m[row, 0] - truth_m[candidate, 0]

@@ -6,7 +6,7 @@ from nuscenes_files import assert_same_scores, devkit_boxes, devkit_scores, near
 
 from corruptions.core import InputError
 from perception3d.metrics.nuscenes_detection.matching import match
-from perception3d.metrics.nuscenes_detection.rules import DetectionRules
+from perception3d.metrics.nuscenes_detection.rules import TP_ERRORS, DetectionRules
 from perception3d.metrics.nuscenes_detection.scores import by_sample, class_curves, score
 from perception3d.submission.nuscenes_boxes import NuScenesBoxes, concatenate, empty
 
@@ -79,7 +79,7 @@ def test_all_numbers_equal_the_devkits(case):
         np.testing.assert_allclose(mine.precision, data.precision, atol=1e-9)
         np.testing.assert_allclose(mine.confidence, data.confidence, atol=1e-9)
         if distance == RULES.error_match_m:
-            for row, error in zip(mine.errors, ("trans_err", "scale_err", "orient_err", "vel_err", "attr_err")):
+            for row, error in zip(mine.errors, TP_ERRORS, strict=True):
                 np.testing.assert_allclose(row, getattr(data, error), atol=1e-9)
 
 
