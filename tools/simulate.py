@@ -50,8 +50,8 @@ class Progress:
         print(f"{done}/{total} scans, {rate:.1f} per second, {(total - done) / rate:.0f} s to go", flush=True)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line: one line and exit code 1 on bad input."""
     args = parse_args(arguments)
     start = time.monotonic()
     try:
@@ -59,14 +59,11 @@ def main(arguments: list[str] | None = None) -> int:
         request = semantickitti.Request(args.out, args.seed, scans, args.interval)
         written = semantickitti.write(request, args.workers, Progress())
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        sys.exit(f"simulate: {error}")
     except KeyboardInterrupt:
-        print("interrupted; the same command goes on where it stopped", file=sys.stderr)
-        return 130
+        sys.exit("simulate: interrupted; the same command goes on where it stopped")
     print(f"{written} scans written to {args.out / 'sequences'} in {time.monotonic() - start:.1f} s")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -129,11 +129,16 @@ def wall(rng: np.random.Generator, length: float) -> Mesh:
 
 def guard_rail(rng: np.random.Generator, length: float) -> Mesh:
     """A corrugated steel beam on posts at the edge of the road."""
-    profile = np.array([[0.0, 0.45], [-0.08, 0.53], [0.0, 0.6], [-0.08, 0.68], [0.0, 0.76], [0.03, 0.6]])
-    beam = loft(
-        np.stack([np.column_stack([np.full(6, at), profile]) for at in (-length / 2, length / 2)]), Material.METAL
-    )
-    return merge([beam, _posts(length, 0.7)])
+    middle = rng.uniform(0.5, 0.62)
+    profile = np.array([[0.0, -0.15], [-0.08, -0.07], [0.0, 0.0], [-0.08, 0.08], [0.0, 0.16], [0.03, 0.0]]) + [
+        0,
+        middle,
+    ]
+    beam = np.stack([np.column_stack([np.full(6, at), profile]) for at in (-length / 2, length / 2)])
+    parts = [loft(beam, Material.METAL), _posts(length, middle + 0.12)]
+    if rng.random() < 0.3:
+        parts.append(loft(beam + [0, 0, 0.35], Material.METAL))
+    return merge(parts)
 
 
 def railing(rng: np.random.Generator, length: float) -> Mesh:

@@ -77,7 +77,7 @@ def person(rng: np.random.Generator, walking: bool) -> Mesh:
         parts.append(box([0.35, 0.12, 0.3], [0.0, 0.33, 0.6], Material.CLOTH))
     elif kind < 0.5:
         parts.append(_skirt(build))
-    height = rng.uniform(0.65, 0.8) if rng.random() < 0.12 else rng.uniform(0.92, 1.10)
+    height = rng.uniform(0.62, 0.78) if rng.random() < 0.12 else rng.uniform(0.87, 1.05)
     return merge(parts).scaled([height, height, height]).labelled(Label.PERSON)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -23,11 +24,12 @@ SIGHT_M = 85.0
 EGO_CLEAR_M = 9.0
 
 Maker = Callable[[np.random.Generator], Mesh]
-# Drawn like cards, so that a short drive meets them all.
-ROAD_USERS: tuple[Maker, ...] = (
-    (vehicles.car,) * 5 + (vehicles.truck, vehicles.other_vehicle) + (cycles.motorcyclist,) * 2
-)
-CYCLISTS: tuple[Maker, ...] = (cycles.bicyclist,) * 2 + (cycles.motorcyclist,)
+# Drawn like cards, so that a short drive meets them all; None is a gap.
+CARDS: dict[str, tuple[Maker | None, ...]] = {
+    "road": (vehicles.car,) * 4 + (vehicles.truck, vehicles.other_vehicle, cycles.motorcyclist) + (None,) * 3,
+    "cycle": (cycles.bicyclist,) * 2 + (cycles.motorcyclist,) + (None,) * 2,
+    "walk": (partial(people.person, walking=True),) * 4 + (None,) * 5,
+}
 
 
 @dataclass(frozen=True)
@@ -39,15 +41,13 @@ class Lane:
         side: -1 right of the centre line, 1 left; traffic keeps to the right, walkers go both ways.
         speed_mps: along s; negative against it.
         slot_m: length of a slot.
-        share: share of the slots taken.
-        kind: "road", "cycle" or "walk".
+        kind: a key of ``CARDS``.
     """
 
     name: str
     side: int
     speed_mps: float
     slot_m: float
-    share: float
     kind: str
 
 
@@ -56,12 +56,12 @@ def lanes(street: Street) -> tuple[Lane, ...]:
     rng = street.rng("lanes")
     ego = street.ego_speed_mps
     return (
-        Lane("with", -1, ego, 22.0, 0.6, "road"),
-        Lane("against", 1, -rng.uniform(7.0, 13.0), 19.0, 0.6, "road"),
-        Lane("cycles with", -1, rng.uniform(4.0, 6.5), 19.0, 0.6, "cycle"),
-        Lane("cycles against", 1, -rng.uniform(4.0, 6.5), 19.0, 0.6, "cycle"),
-        Lane("walk right", -1, rng.uniform(0.9, 1.6), 12.0, 0.45, "walk"),
-        Lane("walk left", 1, -rng.uniform(0.9, 1.6), 12.0, 0.45, "walk"),
+        Lane("with", -1, ego, 19.0, "road"),
+        Lane("against", 1, -rng.uniform(7.0, 13.0), 17.0, "road"),
+        Lane("cycles with", -1, rng.uniform(4.0, 6.5), 19.0, "cycle"),
+        Lane("cycles against", 1, -rng.uniform(4.0, 6.5), 19.0, "cycle"),
+        Lane("walk right", -1, rng.uniform(0.9, 1.6), 12.0, "walk"),
+        Lane("walk left", 1, -rng.uniform(0.9, 1.6), 12.0, "walk"),
     )
 
 
@@ -75,32 +75,32 @@ def traffic(frame: Frame, street: Street, time_s: float) -> list[Placed]:
         last = int(np.floor((ego_s + SIGHT_M - drift) / lane.slot_m))
         for slot in range(first, last + 1):
             rng = street.rng(lane.name, slot)
-            s = (slot + 0.5 + rng.uniform(-0.22, 0.22)) * lane.slot_m + drift
-            if rng.random() < lane.share and not (lane.name == "with" and abs(s - ego_s) < EGO_CLEAR_M):
-                placed.append(_actor(frame, street, lane, slot, s, 1 + number * 800 + slot % 800, rng))
+            s = (slot + 0.5 + rng.uniform(-0.15, 0.15)) * lane.slot_m + drift
+            maker = CARDS[lane.kind][street.card(len(CARDS[lane.kind]), slot, "traffic", lane.name)]
+            if maker and not (lane.name == "with" and abs(s - ego_s) < EGO_CLEAR_M):
+                instance = STATIC_INSTANCES + 1 + number * 800 + slot % 800
+                placed.append(_actor(frame, street, lane, s, maker(rng), instance, rng))
     return placed
 
 
 def _actor(
-    frame: Frame, street: Street, lane: Lane, slot: int, s: float, number: int, rng: np.random.Generator
+    frame: Frame, street: Street, lane: Lane, s: float, mesh: Mesh, instance: int, rng: np.random.Generator
 ) -> Placed:
     """What a slot holds, standing at ``s``."""
+    lift = 0.0
     if lane.kind == "road":
-        maker = ROAD_USERS[street.card(len(ROAD_USERS), slot, "users", lane.name)]
-        mesh, out, lift = maker(rng), street.lane_m + rng.normal(0, 0.12), 0.0
+        out = street.lane_m + rng.normal(0, 0.12)
     elif lane.kind == "cycle":
-        maker = CYCLISTS[street.card(len(CYCLISTS), slot, "users", lane.name)]
-        mesh, out, lift = maker(rng), street.half_width_m - 0.4 + rng.normal(0, 0.08), 0.0
+        out = street.half_width_m - 0.4 + rng.normal(0, 0.08)
     else:
         lot = _lot_at(street, s, lane.side)
-        mesh, out, lift = people.person(rng, True), lot.walker_m + rng.normal(0, 0.15), lot.lift_m
-        if lot.kind == "crossing":
-            lift = 0.0
+        out = lot.walker_m + rng.normal(0, 0.15)
+        lift = 0.0 if lot.kind == "crossing" else lot.lift_m
     mesh = replace(mesh, label=moving(mesh.label))
     yaw = frame.yaw_rad(s) + (0.0 if lane.speed_mps > 0 else np.pi)
     pitch = frame.pitch_rad(s) * np.sign(lane.speed_mps)
     mesh = mesh.placed(frame.points(s, lane.side * out, lift), yaw, pitch)
-    return Placed(mesh, STATIC_INSTANCES + number, object_gain(rng))
+    return Placed(mesh, instance, object_gain(rng))
 
 
 def _lot_at(street: Street, s: float, side: int) -> Lot:
