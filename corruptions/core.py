@@ -133,7 +133,8 @@ def check_intensity(intensity: NDArray[np.float32], intensity_max: float) -> Non
 
 def check_within(name: str, value: float, low: float, high: float = float("inf"), *, whole: bool = False) -> None:
     """Raise :class:`InputError` when the parameter ``name`` of a corruption is not a (whole) number in [low, high]."""
-    if isinstance(value, Integral if whole else Real) and low <= value <= high and value < float("inf"):
+    right_kind = isinstance(value, Integral if whole else Real) and not isinstance(value, bool)
+    if right_kind and low <= value <= high and value < float("inf"):
         return
     kind = "a whole number" if whole else "a number"
     expected = f"{kind} in [{low:g}, {high:g}]" if high < float("inf") else f"{kind} of at least {low:g}"

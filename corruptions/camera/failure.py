@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from corruptions.camera.views import ViewCorruption, Views, check_range
+from corruptions.camera.views import ViewCorruption, Views, check_range, check_view_numbers
 from corruptions.core import InputError
 
 
@@ -21,13 +21,10 @@ def failing_views(
     """
     if (share is None) == (indices is None):
         raise InputError("expected exactly one of share and indices (a level gives share)")
-    if share is not None:
+    if indices is None:
         check_range("share", share, 0.0, 1.0)
         return rng.permutation(count)[: max(1, int(share * count + 0.5))]
-    chosen = np.unique(np.asarray(indices, dtype=np.int64))
-    if len(chosen) == 0 or chosen[0] < 0 or chosen[-1] >= count:
-        raise InputError(f"indices: expected view numbers in 0..{count - 1}, found {list(indices or ())}")
-    return chosen
+    return check_view_numbers("indices", indices, count)
 
 
 def camera_crash(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corruptions.camera.light import relight
-from corruptions.camera.views import ViewCorruption, Views, check_range, focal_px
+from corruptions.camera.views import ViewCorruption, Views, check_range, check_view_numbers, focal_px
 from corruptions.core import InputError
 
 SUN_RADIUS_DEG = 0.265
@@ -89,11 +89,15 @@ def sun_glare(
     focal = focal_px(views.images.shape[2], horizontal_fov_deg)
     if sun_position is None:
         sun_position = (rng.uniform(0.15, 0.85), rng.uniform(0.05, 0.35))
-    if len(sun_position) != 2 or not np.isfinite(sun_position).all():
-        raise InputError(f"sun_position: expected two shares of width and height, found {sun_position}")
-    hit = [int(rng.integers(len(views)))] if sun_views is None else sorted(set(sun_views))
-    if not hit or hit[0] < 0 or hit[-1] >= len(views):
-        raise InputError(f"sun_views: expected view numbers in 0..{len(views) - 1}, found {hit}")
+    if np.shape(sun_position) != (2,):
+        raise InputError(f"sun_position: expected two shares of width and height, found {sun_position!r}")
+    for share in sun_position:
+        check_range("sun_position", share, -100.0, 100.0)
+    hit = (
+        rng.integers(len(views), size=1)
+        if sun_views is None
+        else check_view_numbers("sun_views", sun_views, len(views))
+    )
     height, width = views.images.shape[1:3]
     sun_px = (sun_position[0] * width, sun_position[1] * height)
     added = glare_light((height, width), sun_px, focal, veil_at_10_deg)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from corruptions.camera.light import LUMA
 from corruptions.camera.views import ViewCorruption, Views, check_range
+from corruptions.core import check_within
 
 
 def contrast(views: Views, rng: np.random.Generator, *, factor: float) -> NDArray[np.uint8]:
@@ -41,7 +42,7 @@ def colour_quantisation(views: Views, rng: np.random.Generator, *, bits_per_chan
     Returns:
         uint8 (V, H, W, 3).
     """
-    check_range("bits_per_channel", bits_per_channel, 1, 8)
+    check_within("bits_per_channel", bits_per_channel, 1, 8, whole=True)
     steps = 2 ** int(bits_per_channel) - 1
     return np.rint(np.rint(np.arange(256) * (steps / 255.0)) * (255.0 / steps)).astype(np.uint8)[views.images]
 
@@ -57,7 +58,7 @@ def jpeg(views: Views, rng: np.random.Generator, *, quality: int) -> NDArray[np.
     Returns:
         uint8 (V, H, W, 3).
     """
-    check_range("quality", quality, 1, 100)
+    check_within("quality", quality, 1, 100, whole=True)
     settings = [
         cv2.IMWRITE_JPEG_QUALITY,
         int(quality),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any
 
 import cv2
@@ -116,9 +117,17 @@ def swap_red_blue(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def check_range(name: str, value: float, low: float, high: float) -> None:
-    """Raise :class:`InputError` unless ``low <= value <= high``; NaN fails too."""
-    if not low <= value <= high:
+    """Raise :class:`InputError` unless ``value`` is a number and ``low <= value <= high``; NaN fails too."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not low <= value <= high:
         raise InputError(f"{name}: expected a value in [{low:g}, {high:g}], found {value!r}")
+
+
+def check_view_numbers(name: str, numbers: Sequence[int], count: int) -> NDArray[np.int64]:
+    """Ascending, distinct ``numbers`` of views; :class:`InputError` unless there are some, all within 0..count - 1."""
+    chosen = np.unique(np.asarray(numbers))
+    if chosen.dtype.kind not in "iu" or chosen[0] < 0 or chosen[-1] >= count:
+        raise InputError(f"{name}: expected view numbers in 0..{count - 1}, found {chosen.tolist()}")
+    return chosen.astype(np.int64)
 
 
 def focal_px(width: int, horizontal_fov_deg: float) -> float:
