@@ -8,6 +8,8 @@
 #   --work-dir DIR   where everything goes (default: work_dirs/demo)
 # SETUP_OPTIONS holds options for tools/setup_env.sh, e.g. SETUP_OPTIONS="--torch-index URL".
 set -euo pipefail
+# threads that wait without spinning: on a shared machine spinning ones cost several times the work itself
+export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-PASSIVE}
 here=$(cd "$(dirname "$0")/.." && pwd)
 cd "$here"
 root="" work=work_dirs/demo config=configs/segmentation/minkunet-small_1xb1-500i_semantickitti-sim.py

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Set up if needed, then lint, type check and tests. Options go to tools/setup_env.sh; words after -- go to pytest.
 set -euo pipefail
+# threads that wait without spinning: on a shared machine spinning ones cost several times the work itself
+export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-PASSIVE}
 here=$(cd "$(dirname "$0")/.." && pwd)
 cd "$here"
 setup=()

@@ -20,6 +20,7 @@ train_pipeline = [
         scale_ratio_range=[0.95, 1.05],
         translation_std=[0.1, 0.1, 0.1],
     ),
+    dict(type="RandomJitterPoints", jitter_std=[0.01, 0.01, 0.01], clip_range=[-0.05, 0.05]),
     pack,
 ]
 test_pipeline = [*load_pipeline, pack]

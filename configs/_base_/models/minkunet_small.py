@@ -1,6 +1,6 @@
 # MinkowskiNet for a CPU: 0.2 m voxels, narrow, 1.0 M parameters.
 _base_ = ["minkunet.py"]
 model = dict(
-    partition=dict(voxel_size_m=0.2),
+    partition=dict(voxel_size_m=0.2, feature_scale=(0.05, 0.05, 0.5, 2.0)),
     backbone=dict(channels=(16, 16, 32, 64, 64, 64, 32, 32, 32), blocks=1),
 )

@@ -80,3 +80,11 @@ def test_bad_arguments(arguments, message):
 def test_empty_cloud_is_an_error():
     with pytest.raises(InputError, match="empty cloud"):
         GridPartition(0.5, RANGE)([torch.zeros(0, 4)])
+
+
+def test_feature_scale():
+    cloud = clouds()[0]
+    raw = GridPartition(0.5, RANGE)([cloud])
+    scaled = GridPartition(0.5, RANGE, feature_scale=(0.05, 0.05, 0.5, 2.0))([cloud])
+    assert torch.equal(raw.coords, scaled.coords)
+    assert torch.allclose(scaled.features, raw.features * torch.tensor([0.05, 0.05, 0.5, 2.0]), atol=1e-5)
