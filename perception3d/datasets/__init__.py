@@ -1,5 +1,6 @@
 """Datasets in scope "perception3d"; importing this package registers them."""
 
+from perception3d.datasets.corrupted import CorruptedSemanticKittiDataset
 from perception3d.datasets.semantickitti import SemanticKittiDataset
 
-__all__ = ["SemanticKittiDataset"]
+__all__ = ["CorruptedSemanticKittiDataset", "SemanticKittiDataset"]
