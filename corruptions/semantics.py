@@ -7,6 +7,7 @@ semantic-kitti.yaml, of nuScenes-lidarseg from the 32 general categories of its 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,17 +16,29 @@ from corruptions.core import InputError, unknown
 
 # road, parking, sidewalk, other-ground, lane-marking; terrain is rough soil, which takes no water film
 _SEMANTICKITTI_GROUND = (40, 44, 48, 49, 60)
-# car, bicycle, bus, motorcycle, on-rails, truck, other-vehicle and their moving variants
-_SEMANTICKITTI_VEHICLE = (10, 11, 13, 15, 16, 18, 20, 252, 256, 257, 258, 259)
+# Classes that are scored, in one order for raw and for train ids: whoever draws per class draws the same for both.
+VEHICLE_CLASSES: Mapping[str, tuple[tuple[int, ...], ...]] = {
+    # car, bicycle, motorcycle, truck, other-vehicle (bus, on-rails, other), each with its moving variants
+    "semantickitti": ((10, 252), (11,), (15,), (18, 258), (13, 16, 20, 256, 257, 259)),
+    "semantickitti_19": ((0,), (1,), (2,), (3,), (4,)),
+    # bicycle, bus, car, construction vehicle, motorcycle, trailer, truck; emergency vehicles have no challenge class
+    "nuscenes": ((14,), (15, 16), (17,), (18,), (21,), (22,), (23,), (19, 20)),
+    "nuscenes_16": ((2,), (3,), (4,), (5,), (6,), (9,), (10,)),
+}
+
+
+def _kinds(label_set: str, ground: tuple[int, ...]) -> Mapping[str, tuple[int, ...]]:
+    return {"ground": ground, "vehicle": tuple(chain(*VEHICLE_CLASSES[label_set]))}
+
 
 LABEL_SETS: Mapping[str, Mapping[str, tuple[int, ...]]] = {
-    "semantickitti": {"ground": _SEMANTICKITTI_GROUND, "vehicle": _SEMANTICKITTI_VEHICLE},
+    "semantickitti": _kinds("semantickitti", _SEMANTICKITTI_GROUND),
     # train ids 0..18 of the 19 classes, as mmdet3d numbers them
-    "semantickitti_19": {"ground": (8, 9, 10, 11), "vehicle": (0, 1, 2, 3, 4)},
-    # general ids: driveable surface, other flat, sidewalk; bicycle, buses, car, construction ... truck
-    "nuscenes": {"ground": (24, 25, 26), "vehicle": (14, 15, 16, 17, 18, 19, 20, 21, 22, 23)},
+    "semantickitti_19": _kinds("semantickitti_19", (8, 9, 10, 11)),
+    # general ids: driveable surface, other flat, sidewalk
+    "nuscenes": _kinds("nuscenes", (24, 25, 26)),
     # challenge ids 1..16
-    "nuscenes_16": {"ground": (11, 12, 13), "vehicle": (2, 3, 4, 5, 6, 9, 10)},
+    "nuscenes_16": _kinds("nuscenes_16", (11, 12, 13)),
 }
 
 

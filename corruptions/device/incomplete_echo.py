@@ -1,7 +1,8 @@
 """Incomplete echo: dark or shiny vehicles send too little light back, and most of their points are missing.
 
 The model of Robo3D (Kong et al., ICCV 2023, arXiv 2303.17597): a share of the points of each vehicle class goes, where
-the class has more than ten. Moving vehicles count as vehicles here too; their classes are ids of their own.
+the class has more than ten. Moving vehicles belong to the class of those that stand, so that raw ids and train ids lose
+the same points.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import numpy as np
 
 from corruptions.core import Corrupted, Corruption, InputError, Scan, check_within, select
 from corruptions.noise.displacement import choose_share
-from corruptions.semantics import members
+from corruptions.semantics import VEHICLE_CLASSES, members
 
 
 def incomplete_echo(scan: Scan, rng: np.random.Generator, *, drop_share: float, spared_points: int = 10) -> Corrupted:
@@ -37,8 +38,8 @@ def incomplete_echo(scan: Scan, rng: np.random.Generator, *, drop_share: float, 
     keep = np.ones(len(scan.points), dtype=bool)
     vehicle = np.flatnonzero(members(scan.labels, scan.label_set, "vehicle"))
     vehicle_labels = scan.labels[vehicle]
-    for label in np.unique(vehicle_labels):
-        rows = vehicle[vehicle_labels == label]
+    for ids in VEHICLE_CLASSES[scan.label_set]:
+        rows = vehicle[np.isin(vehicle_labels, ids)]
         if len(rows) > spared_points:
             keep[rows[choose_share(len(rows), drop_share, rng)]] = False
     return select(scan, keep)
