@@ -6,11 +6,22 @@ import inspect
 import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from corruptions.camera import VIEW_CORRUPTIONS, ViewCorruption
 from corruptions.catalog import CATALOG
 from corruptions.core import Corruption, InputError, unknown
+
+if TYPE_CHECKING:
+    from corruptions.camera import ViewCorruption
+
+
+def view_corruptions() -> Mapping[str, ViewCorruption]:
+    """The camera corruptions by name; raises :class:`InputError` where opencv, which only they need, is missing."""
+    try:
+        from corruptions.camera import VIEW_CORRUPTIONS
+    except ImportError as error:
+        raise InputError(f"camera corruptions need opencv ({error}): pip install 'perception3d[camera]'") from None
+    return VIEW_CORRUPTIONS
 
 
 def parameter_docs(corruption: Corruption | ViewCorruption) -> dict[str, str]:
@@ -34,7 +45,7 @@ def summary(corruption: Corruption | ViewCorruption) -> str:
 def catalog_text(names: Sequence[str] = ()) -> str:
     """Both catalogs for a terminal, or the entries of these names; raises :class:`InputError` for an unknown one."""
     entries: list[tuple[str, Corruption | ViewCorruption]] = [("LiDAR", lidar) for lidar in CATALOG.values()]
-    entries += [("camera", view) for view in VIEW_CORRUPTIONS.values()]
+    entries += [("camera", view) for view in view_corruptions().values()]
     known = dict.fromkeys(corruption.name for _, corruption in entries)
     for name in names:
         if name not in known:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 import corruptions
 from corruptions import catalog, nuscenes, pictures
 from corruptions.core import InputError, Level, Scan, level_text, unknown
+from corruptions.describe import view_corruptions
 from corruptions.files import read_labels, read_points
 from corruptions.readers import SEMANTIC_BITS, semantickitti
 from corruptions.synthetic import synthetic_image, synthetic_scan
@@ -69,9 +70,9 @@ def picture(
 def _levels(source: Source, name: str) -> list[str]:
     if source.scan is not None:
         return list(catalog.get(name).levels)
-    from corruptions import camera
-
-    return list(camera.get(name).levels)
+    if name not in view_corruptions():
+        raise InputError(unknown("camera corruption", name, view_corruptions()))
+    return list(view_corruptions()[name].levels)
 
 
 def _lidar_picture(
@@ -192,9 +193,8 @@ def physical_values(texts: Sequence[str]) -> dict[str, float | str]:
 
 def only_camera(names: Sequence[str]) -> bool:
     """Whether one of these names is a corruption of cameras alone."""
-    from corruptions.camera import VIEW_CORRUPTIONS
-
-    return any(name in VIEW_CORRUPTIONS and name not in catalog.CATALOG for name in names)
+    cameras = [name for name in names if name not in catalog.CATALOG]
+    return any(name in view_corruptions() for name in cameras)
 
 
 def _chosen(sample: str | None, known: dict[str, Any]) -> str:

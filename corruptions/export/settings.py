@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from corruptions import catalog
 from corruptions.core import ADDED, MOVED
+from corruptions.describe import view_corruptions
 from corruptions.export.jobs import Job
 from corruptions.suites import Setting, Suite, available, select, suite
 
@@ -46,13 +47,6 @@ def corrupts_camera(setting: Setting) -> bool:
     """Whether a setting is one of the cameras."""
     corruption = view_corruptions().get(setting.corruption)
     return corruption is not None and (setting.level is None or setting.level in corruption.levels)
-
-
-def view_corruptions() -> Mapping[str, Any]:
-    """The camera corruptions; opencv is imported only for those who ask."""
-    from corruptions.camera import VIEW_CORRUPTIONS
-
-    return VIEW_CORRUPTIONS
 
 
 def manifest_settings(benchmark: Suite, settings: Sequence[Setting], jobs: Sequence[Job]) -> dict[str, dict[str, Any]]:
