@@ -4,6 +4,6 @@ from perception3d.compat import repair_stack
 
 repair_stack()
 
-from perception3d.models import segmentation  # noqa: E402
+from perception3d.models import backbones, cmt, necks, segmentation  # noqa: E402
 
-__all__ = ["segmentation"]
+__all__ = ["backbones", "cmt", "necks", "segmentation"]
