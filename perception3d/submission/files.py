@@ -1,0 +1,118 @@
+"""Submissions on disk: written whole or not at all, and read alike from a folder and from a zip."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Protocol
+
+from corruptions.core import InputError
+from perception3d.submission.faults import Fault
+
+
+class Tree(Protocol):
+    """Files of a submission by path below its top, "/" between the parts; folders end in "/"."""
+
+    def names(self) -> list[str]:
+        """All entries, folders too."""
+
+    def size(self, name: str) -> int:
+        """Bytes of a file."""
+
+    def read(self, name: str) -> bytes:
+        """Content of a file."""
+
+
+class Folder:
+    """A submission as a folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def names(self) -> list[str]:
+        """All entries, folders too."""
+        paths = sorted(self.root.rglob("*"))
+        return [path.relative_to(self.root).as_posix() + ("/" if path.is_dir() else "") for path in paths]
+
+    def size(self, name: str) -> int:
+        """Bytes of a file."""
+        return (self.root / name).stat().st_size
+
+    def read(self, name: str) -> bytes:
+        """Content of a file."""
+        return (self.root / name).read_bytes()
+
+
+class Zip:
+    """A submission as a zip file."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self.archive = archive
+
+    def names(self) -> list[str]:
+        """All entries; a folder only where the archive lists it."""
+        return self.archive.namelist()
+
+    def size(self, name: str) -> int:
+        """Bytes of a file, unpacked."""
+        return self.archive.getinfo(name).file_size
+
+    def read(self, name: str) -> bytes:
+        """Content of a file."""
+        return self.archive.read(name)
+
+
+@contextlib.contextmanager
+def open_tree(path: Path) -> Iterator[Tree]:
+    """Open a folder or zip file; raises :class:`InputError` for anything else."""
+    if path.is_dir():
+        yield Folder(path)
+        return
+    if not path.is_file():
+        raise InputError(f"{path}: expected a folder or zip file of predictions, found none")
+    try:
+        archive = zipfile.ZipFile(path)
+    except zipfile.BadZipFile:
+        raise InputError(f"{path}: expected a folder or a zip file, found a file that is no zip") from None
+    with archive:
+        yield Zip(archive)
+
+
+def repeated_entries(names: list[str]) -> list[Fault]:
+    """Entries that an archive holds more than once."""
+    return [Fault(name, "expected once in the zip, found it again") for name, n in Counter(names).items() if n > 1]
+
+
+@contextlib.contextmanager
+def replacing(path: Path, mode: str = "wb") -> Iterator[IO]:
+    """Open a temporary file that becomes ``path`` when the block ends, and is removed when it fails."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open(mode) as file:
+            yield file
+        os.replace(temporary, path)
+    except OSError as error:
+        raise InputError(f"{path}: expected to write this file, found: {error.strerror}; choose another") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def zip_file(source: Path, target: Path) -> None:
+    """Write a zip that holds the file ``source`` under its own name."""
+    with replacing(target) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+        archive.write(source, source.name)
+
+
+def zip_tree(tree: Tree, target: Path, folders: list[str]) -> None:
+    """Write a zip of a folder's files, with explicit entries for ``folders`` (each ending in "/") in front."""
+    with replacing(target) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+        for folder in folders:
+            archive.writestr(zipfile.ZipInfo(folder), b"")
+        for name in tree.names():
+            if not name.endswith("/"):
+                archive.writestr(name, tree.read(name))

@@ -1,0 +1,103 @@
+"""Keyframes of a nuScenes split from the tables alone: annotations are not needed, so the test split works."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from corruptions.core import InputError, unknown
+
+LIDAR = "LIDAR_TOP"
+LIDAR_BYTES_PER_POINT = 20
+"""x, y, z, intensity and ring in float32."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Keyframes of a split.
+
+    Attributes:
+        name: e.g. "val".
+        sample_tokens: tokens of the keyframes, in the order of the table.
+        scenes_missing: number of scenes of the split that the tables do not hold; 0 unless they are a part of it.
+    """
+
+    name: str
+    sample_tokens: tuple[str, ...]
+    scenes_missing: int
+
+
+def read_split(root: Path, version: str, name: str) -> Split:
+    """Tokens of the keyframes of a split.
+
+    Args:
+        root: folder of the data set.
+        version: folder of the tables, e.g. "v1.0-test".
+        name: split of nuscenes-devkit ("val", "test", "mini_val", ...), or of the tables' own ``splits.json``.
+
+    Raises:
+        InputError: for missing tables, an unknown split, or one without a keyframe in these tables.
+    """
+    scenes = {row["name"]: row["token"] for row in read_table(root, version, "scene")}
+    names = _scene_names(root / version, name)
+    tokens = {scenes[scene] for scene in names if scene in scenes}
+    samples = tuple(row["token"] for row in read_table(root, version, "sample") if row["scene_token"] in tokens)
+    if not samples:
+        raise InputError(
+            f"{root / version}: expected keyframes of split {name!r}, found none; scenes in these tables: "
+            f"{', '.join(sorted(scenes)[:5])}, ..."
+        )
+    return Split(name, samples, len(set(names) - set(scenes)))
+
+
+def lidar_keyframes(root: Path, version: str, split: Split) -> dict[str, int | None]:
+    """Points of the LiDAR sweep of each keyframe of a split.
+
+    Returns:
+        By token of the sweep's ``sample_data`` record, in the order of the split: number of points, or None where the
+        file is not on disk.
+    """
+    channels = {row["token"]: row["channel"] for row in read_table(root, version, "sensor")}
+    calibrated = read_table(root, version, "calibrated_sensor")
+    lidars = {row["token"] for row in calibrated if channels[row["sensor_token"]] == LIDAR}
+    rows = {
+        row["sample_token"]: row
+        for row in read_table(root, version, "sample_data")
+        if row["is_key_frame"] and row["calibrated_sensor_token"] in lidars
+    }
+    kept = [rows[token] for token in split.sample_tokens if token in rows]
+    return {row["token"]: _points(root / row["filename"]) for row in kept}
+
+
+def _points(path: Path) -> int | None:
+    try:
+        return path.stat().st_size // LIDAR_BYTES_PER_POINT
+    except FileNotFoundError:
+        return None
+
+
+def _scene_names(tables: Path, name: str) -> Collection[str]:
+    from nuscenes.utils.splits import create_splits_scenes
+
+    official: dict[str, list[str]] = create_splits_scenes()
+    if name in official:
+        return official[name]
+    own = json.loads((tables / "splits.json").read_text()) if (tables / "splits.json").is_file() else {}
+    if name not in own:
+        raise InputError(unknown("split", name, [*official, *own]))
+    return own[name]
+
+
+def read_table(root: Path, version: str, name: str) -> list[dict[str, Any]]:
+    """A table of nuScenes; raises :class:`InputError` when it is missing or no JSON."""
+    path = root / version / f"{name}.json"
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        found = ", ".join(sorted(child.name for child in root.glob("v1.0-*"))) or "none"
+        raise InputError(f"{path}: expected a table of nuScenes, found none; versions there: {found}") from None
+    except ValueError as error:
+        raise InputError(f"{path}: expected a JSON table, found: {error}; unpack it again") from None
