@@ -73,7 +73,7 @@ SURFACES: dict[Material, Surface] = {
     Material.GLASS: Surface(0.12, 0.60, 0.70, grazing_cos=0.20, loss=0.5, grazing_loss=0.4),
     Material.WOOD: Surface(0.4, 0.18, 0.20, grazing_cos=0.05),
     Material.METAL: Surface(0.27, 0.45, 0.35, grazing_cos=0.15, loss=0.05, grazing_loss=0.25),
-    Material.LEAVES: Surface(0.47, 0.12, 0.30, grazing_cos=0.08, roughness_m=0.02, loss=0.04),
+    Material.LEAVES: Surface(0.43, 0.12, 0.30, grazing_cos=0.08, roughness_m=0.02, loss=0.04),
     Material.BARK: Surface(0.46, 0.14, 0.26, grazing_cos=0.08, roughness_m=0.008, loss=0.01),
     Material.PAINT: Surface(0.06, 1.3, 0.7, grazing_cos=0.25, loss=0.05, grazing_loss=0.6),
     Material.RUBBER: Surface(0.05, 0.40, 0.60, grazing_cos=0.20, loss=0.12, grazing_loss=0.30),
