@@ -47,7 +47,10 @@ def load_config(args: argparse.Namespace) -> Config:
     path = Path(args.config)
     if not path.is_file():
         raise InputError(unknown("config", str(path), sorted(map(str, path.parent.glob("*.py")))))
-    cfg = Config.fromfile(path)
+    try:
+        cfg = Config.fromfile(path)
+    except (SyntaxError, NameError, KeyError, TypeError, OSError) as error:
+        raise InputError(f"{path}: expected an mmengine config, found: {type(error).__name__}: {error}") from error
     if args.root_path:
         use_root(cfg, args.root_path, args.info_dir)
     try:
@@ -150,15 +153,13 @@ def run(tool: Callable[[], None]) -> None:
         repair_stack()
         tool()
     except InputError as error:
-        sys.exit(_message_exit(str(error)))
+        # an error of a DataLoader worker arrives as a whole traceback, whose last line names the fault
+        lines = [line for line in str(error).splitlines() if line.strip()]
+        print(f"error: {lines[-1].removeprefix('corruptions.core.InputError: ')}", file=sys.stderr)
+        sys.exit(2)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
-
-
-def _message_exit(message: str) -> int:
-    print(f"error: {message}", file=sys.stderr)
-    return 2
 
 
 def _check_writable(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import runpy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -110,7 +111,7 @@ def test_checkpoint_of_another_model_is_refused(trained, data, tmp_path, monkeyp
     arguments = [CONFIG, checkpoint_of(trained), *data, "--work-dir", tmp_path, *options("model.num_classes=12")]
     assert run_tool(monkeypatch, "test.py", *arguments) == 2
     error = capsys.readouterr().err
-    assert "expected (12,), found (19,)" in error
+    assert "decode_head.1.bias has shape (19,), expected (12,)" in error
     assert checkpoint_of(trained) in error
 
 
@@ -134,6 +135,26 @@ def test_bad_input_is_one_line_and_exit_code_2(tool, arguments, message, monkeyp
     error = capsys.readouterr().err
     assert error.count("error: ") == 1
     assert message in error
+
+
+def test_config_with_a_syntax_error(monkeypatch, capsys, tmp_path):
+    (tmp_path / "broken.py").write_text("model = dict(")
+    assert run_tool(monkeypatch, "train.py", tmp_path / "broken.py", "--work-dir", tmp_path) == 2
+    assert "broken.py: expected an mmengine config" in capsys.readouterr().err
+
+
+def test_truncated_scan_is_one_line(trained, data, tmp_path, monkeypatch, capsys):
+    """The fault comes from a DataLoader worker; the user gets the line that names it."""
+    root = tmp_path / "root"
+    shutil.copytree(data[1], root)
+    scan = root / "sequences/08/velodyne/000001.bin"
+    scan.write_bytes(scan.read_bytes()[:-3])
+    arguments = [CONFIG, checkpoint_of(trained), "--root-path", root, *data[2:], "--work-dir", tmp_path / "work"]
+    workers = ["test_dataloader.num_workers=1"]
+    assert run_tool(monkeypatch, "test.py", *arguments, *options(*workers)) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("error: ")
+    assert "000001.bin: expected whole points" in error
 
 
 def test_work_dir_that_cannot_be_made(monkeypatch, capsys, tmp_path):
