@@ -19,12 +19,12 @@ def failing_views(
     Raises:
         InputError: unless exactly one of the two is given and in range.
     """
-    if (share is None) == (indices is None):
-        raise InputError("expected exactly one of share and indices (a level gives share)")
-    if indices is None:
+    if share is not None and indices is None:
         check_range("share", share, 0.0, 1.0)
         return rng.permutation(count)[: max(1, int(share * count + 0.5))]
-    return check_view_numbers("indices", indices, count)
+    if indices is not None and share is None:
+        return check_view_numbers("indices", indices, count)
+    raise InputError("expected exactly one of share and indices (a level gives share)")
 
 
 def camera_crash(
