@@ -123,6 +123,20 @@ NUSCENES_DETECTION_CLASSES: tuple[str, ...] = (
 )
 """Classes of the nuScenes detection task in nuscenes-devkit's order (models have orders of their own)."""
 
+CMT_CLASSES: tuple[str, ...] = (
+    "car",
+    "truck",
+    "construction_vehicle",
+    "bus",
+    "trailer",
+    "barrier",
+    "motorcycle",
+    "bicycle",
+    "pedestrian",
+    "traffic_cone",
+)
+"""The same classes in the order of CMT's outputs, which differs from mmdet3d's default ``METAINFO`` too."""
+
 _VEHICLE_ATTRIBUTES = ("vehicle.moving", "vehicle.parked", "vehicle.stopped")
 _CYCLE_ATTRIBUTES = ("cycle.with_rider", "cycle.without_rider")
 

@@ -1,0 +1,11 @@
+# The published ResNet-50 model as it was trained: range 54.0 m (1080 cells) on a sparse shape of 1024 cells. Voxels
+# beyond x or y = 48.4 m are left out (the published code let spconv mistake them for others), and the 128 x 128 BEV map
+# is encoded as if it spanned the range: a token at x as if it lay at x + 0.0547 (x + 54). For its weights only.
+_base_ = ["./cmt_r50.py"]
+point_cloud_range = [-54.0, -54.0, -5.0, 54.0, 54.0, 3.0]
+model = dict(
+    data_preprocessor=dict(voxel_layer=dict(point_cloud_range=point_cloud_range)),
+    pts_middle_encoder=dict(sparse_shape=[41, 1024, 1024]),
+    pts_bbox_head=dict(point_cloud_range=point_cloud_range),
+    crop_to_sparse_shape=True,
+)
