@@ -141,8 +141,8 @@ def write_results(path, boxes, sample_tokens, meta=META):
 
 
 def as_detections(truth):
-    """Ground truth as detections: full score, and no velocity where the tables have none."""
-    boxes = truth.boxes
+    """Annotations with a point in them as detections: full score, and velocity 0 where the tables have none."""
+    boxes = truth.boxes.take(truth.num_points > 0)
     return NuScenesBoxes(
         boxes.sample, boxes.label, boxes.center_m, boxes.size_m, boxes.rotation,
         np.nan_to_num(boxes.velocity_m_s), boxes.attribute, np.ones(len(boxes)),
