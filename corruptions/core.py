@@ -103,14 +103,14 @@ def check_coordinates(points: NDArray[np.float32]) -> None:
 
     Squares of such numbers overflow float32 further on, and a range of infinity is no physics.
     """
+    # Column by column: a third of the time of one pass over a strided block.
+    if max(float(np.abs(points[:, axis]).max(initial=0)) for axis in (X, Y, Z)) <= FARTHEST_M:
+        return
     xyz = points[:, :3]
-    low, high = float(xyz.min(initial=0)), float(xyz.max(initial=0))
-    if max(-low, high) > FARTHEST_M:
-        found = low if -low > high else high
-        raise InputError(
-            f"points: expected x, y, z in metres from the sensor, found {found:g}; is the number of columns right, and "
-            "are the points in the sensor frame (not a map's)?"
-        )
+    raise InputError(
+        f"points: expected x, y, z in metres from the sensor, found {xyz.flat[np.abs(xyz).argmax()]:g}; is the number "
+        "of columns right, and are the points in the sensor frame (not a map's)?"
+    )
 
 
 def check_intensity(intensity: NDArray[np.float32], intensity_max: float) -> None:
