@@ -26,7 +26,7 @@ quick = settings(
     suppress_health_check=[HealthCheck.too_slow],
 )
 
-EXTENTS_M = (0.0, 1e-42, 1e-30, 1e-3, 5.0, 60.0, 1e4, 1e6)  # the first but one is denormal in float32
+EXTENTS_M = (0.0, 1e-42, 1e-30, 1e-3, 5.0, 60.0, 1e4, 1e6)  # the second is denormal in float32
 COUNTS = (0, 1, 2, 3, 5, 17, 100, 400, 3000)  # the last is enough to fit a ground plane and ring elevations
 SEMANTICKITTI_IDS = (0, 1, 10, 18, 30, 40, 48, 49, 50, 70, 72, 99, 252, 259)
 
