@@ -16,7 +16,8 @@ from corruptions.suites import Setting, Suite, available, select, suite
 def catalog_suite(sensors: Iterable[str] = ("lidar",)) -> Suite:
     """Every corruption of the catalogs at every level, each in the folder ``<corruption>_<level>``.
 
-    Where the LiDAR and the camera have a corruption of one name, it is one setting for both.
+    Where the LiDAR and the camera have a corruption of one name, it is one setting for both. The label rule is the
+    corruption's own.
 
     Args:
         sensors: "lidar", "camera", or both.
@@ -24,9 +25,10 @@ def catalog_suite(sensors: Iterable[str] = ("lidar",)) -> Suite:
     settings: dict[str, Setting] = {}
     for sensor in sensors:
         for name, corruption in view_corruptions().items() if sensor == "camera" else catalog.CATALOG.items():
+            drop = catalog.CATALOG[name].drop if name in catalog.CATALOG else None
             for level in corruption.levels:
                 folder = f"{name}_{level}"
-                settings.setdefault(folder, Setting(folder, name, level, name, level))
+                settings.setdefault(folder, Setting(folder, name, level, name, level, drop=drop))
     return Suite("catalog", "the corruptions of this engine", "clean", tuple(settings.values()), {}, (MOVED, ADDED))
 
 

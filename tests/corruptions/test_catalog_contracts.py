@@ -11,6 +11,7 @@ import corruptions
 from corruptions import ADDED, KEPT, MOVED, Corrupted, Scan
 from corruptions.catalog import CATALOG
 from corruptions.core import INTENSITY
+from corruptions.export import catalog_suite
 from corruptions.suites import SUITES, Setting, Suite
 
 CASES = [(name, level) for name, corruption in CATALOG.items() for level in corruption.levels]
@@ -143,8 +144,10 @@ def test_own_label_rule_leaves_something_to_score(name: str, level: str, street_
     assert np.array_equal(left != 0, expected)
 
 
-@pytest.mark.parametrize(("suite", "setting"), [(s, setting) for s in SUITES.values() for setting in s.settings])
-def test_own_label_rule_is_that_of_the_published_suites(suite: Suite, setting: Setting) -> None:
+@pytest.mark.parametrize(
+    ("suite", "setting"), [(s, one) for s in (*SUITES.values(), catalog_suite()) for one in s.settings]
+)
+def test_suites_follow_the_label_rule_of_the_corruption(suite: Suite, setting: Setting) -> None:
     assert suite.drop_of(setting) == CATALOG[setting.corruption].drop
 
 
