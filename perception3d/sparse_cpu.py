@@ -43,7 +43,7 @@ class SparseConvCpu(Function):
     """Gather - matrix product - scatter over the kernel offsets; the backward gathers again instead of storing."""
 
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: Any, features: Tensor, weight: Tensor, num_out: int, pairs: list[Pair], centre: int | None
     ) -> Tensor:
         """Convolve.
@@ -67,29 +67,22 @@ class SparseConvCpu(Function):
         return out
 
     @staticmethod
-    def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients of the features and of the weight, each only where asked for."""
         features, weight = ctx.saved_tensors
+        need_features, need_weight = ctx.needs_input_grad[:2]
         grad_out = grad_out.contiguous()
-        grad_features = _grad_features(grad_out, features, weight, ctx) if ctx.needs_input_grad[0] else None
-        grad_weight = _grad_weight(grad_out, features, weight, ctx) if ctx.needs_input_grad[1] else None
-        return grad_features, grad_weight, None, None, None
-
-
-def _grad_features(grad_out: Tensor, features: Tensor, weight: Tensor, ctx: Any) -> Tensor:
-    grad = torch.zeros_like(features) if ctx.centre is None else grad_out @ weight[ctx.centre].T
-    for k, rows_in, rows_out in ctx.pairs:
-        grad.index_add_(0, rows_in, grad_out.index_select(0, rows_out) @ weight[k].T)
-    return grad
-
-
-def _grad_weight(grad_out: Tensor, features: Tensor, weight: Tensor, ctx: Any) -> Tensor:
-    grad = torch.zeros_like(weight)
-    if ctx.centre is not None:
-        torch.mm(features.T, grad_out, out=grad[ctx.centre])
-    for k, rows_in, rows_out in ctx.pairs:
-        torch.mm(features.index_select(0, rows_in).T, grad_out.index_select(0, rows_out), out=grad[k])
-    return grad
+        grad_features, grad_weight = torch.zeros_like(features), torch.zeros_like(weight)
+        if ctx.centre is not None:
+            torch.mm(grad_out, weight[ctx.centre].T, out=grad_features)
+            torch.mm(features.T, grad_out, out=grad_weight[ctx.centre])
+        for k, rows_in, rows_out in ctx.pairs:
+            gathered = grad_out.index_select(0, rows_out)
+            if need_features:
+                grad_features.index_add_(0, rows_in, gathered @ weight[k].T)
+            if need_weight:
+                torch.mm(features.index_select(0, rows_in).T, gathered, out=grad_weight[k])
+        return grad_features if need_features else None, grad_weight if need_weight else None, None, None, None
 
 
 def convolve(

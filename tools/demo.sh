@@ -12,7 +12,7 @@ set -euo pipefail
 export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-PASSIVE}
 here=$(cd "$(dirname "$0")/.." && pwd)
 cd "$here"
-root="" work=work_dirs/demo config=configs/segmentation/minkunet-small_1xb1-500i_semantickitti-sim.py
+root="" work=work_dirs/demo config=configs/segmentation/minkunet-small_1xb1-700i_semantickitti-sim.py
 while [ $# -gt 0 ]; do
     case $1 in
         --root-path) root=${2:?--root-path needs a folder}; shift 2 ;;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Train a model: mmdet3d's tools/train.py with clear errors, on CPU and CUDA from the same config.
 
-python tools/train.py configs/segmentation/minkunet-small_1xb1-500i_semantickitti-sim.py --work-dir work_dirs/small
+python tools/train.py configs/segmentation/minkunet-small_1xb1-700i_semantickitti-sim.py --work-dir work_dirs/small
 """
 
 import argparse
@@ -44,7 +44,9 @@ def use_amp(cfg: Config) -> None:
 def use_auto_scale_lr(cfg: Config) -> None:
     """Switch learning rate scaling on."""
     if not {"enable", "base_batch_size"} <= set(cfg.get("auto_scale_lr", {})):
-        raise InputError("--auto-scale-lr: expected auto_scale_lr = dict(enable=False, base_batch_size=N) in the config")
+        raise InputError(
+            "--auto-scale-lr: expected auto_scale_lr = dict(enable=False, base_batch_size=N) in the config"
+        )
     cfg.auto_scale_lr.enable = True
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +61,7 @@ class Scene:
     def __init__(self, objects: Sequence[Placed]) -> None:
         import open3d  # two seconds; only those who cast pay for it
 
-        self._tensor = open3d.core.Tensor
+        self._tensor: Any = open3d.core.Tensor
         self._caster = open3d.t.geometry.RaycastingScene(nthreads=1)
         objects = [placed for placed in objects if len(placed.mesh.triangles)]
         self.label, self.material, self.gain, self.instance = _attributes(objects)

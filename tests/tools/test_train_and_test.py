@@ -14,7 +14,7 @@ import torch
 from perception3d.datasets.semantickitti_infos import list_infos, write_infos
 
 ROOT = Path(__file__).resolve().parents[2]
-CONFIG = ROOT / "configs/segmentation/minkunet-small_1xb1-500i_semantickitti-mini.py"
+CONFIG = ROOT / "configs/segmentation/minkunet-small_1xb1-700i_semantickitti-mini.py"
 TINY = [
     "model.partition.voxel_size_m=1.0",
     "model.backbone.channels=(4,4,4,8,8,8,4,4,4)",

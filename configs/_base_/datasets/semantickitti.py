@@ -16,7 +16,7 @@ train_pipeline = [
     dict(type="RandomFlip3D", sync_2d=False, flip_ratio_bev_horizontal=0.5, flip_ratio_bev_vertical=0.5),
     dict(
         type="GlobalRotScaleTrans",
-        rot_range=[-3.14159265, 3.14159265],
+        rot_range=[-0.78539816, 0.78539816],
         scale_ratio_range=[0.95, 1.05],
         translation_std=[0.1, 0.1, 0.1],
     ),

@@ -1,5 +1,5 @@
 # A budget of minutes on a CPU: AdamW, one cycle, counted in iterations.
-max_iters = 500
+max_iters = 700
 optim_wrapper = dict(
     type="OptimWrapper",
     optimizer=dict(type="AdamW", lr=4e-3, weight_decay=0.01),

@@ -5,9 +5,7 @@ _base_ = [
     "../_base_/models/minkunet_small.py",
     "../_base_/schedules/segmentation_adamw_cpu.py",
 ]
-train_dataloader = dict(
-    batch_size=1, num_workers=1, sampler=dict(_delete_=True, type="InfiniteSampler", shuffle=True)
-)
+train_dataloader = dict(batch_size=1, num_workers=1, sampler=dict(_delete_=True, type="InfiniteSampler", shuffle=True))
 val_dataloader = dict(num_workers=0, persistent_workers=False)
 test_dataloader = val_dataloader
 
