@@ -1,0 +1,108 @@
+#!/usr/bin/env python
+"""Measure speed and memory on one thread; the result is a Markdown table. Needs no torch.
+
+python tools/benchmark.py corruptions
+python tools/benchmark.py corruptions --scan sequences/08/velodyne/000000.bin --corruptions fog snowfall --repeat 20
+python tools/benchmark.py corruptions --camera image.png --out camera.json
+
+Without --scan it takes a synthetic sweep of the size of SemanticKITTI's. Compiled code of earlier runs is not used: the
+first call shows what compiling costs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+SYNTHETIC = "synthetic"
+
+
+def parse_args(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Command line of the tool."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    subjects = parser.add_subparsers(dest="subject", required=True, metavar="subject")
+    engine = subjects.add_parser("corruptions", help="every corruption at every level")
+    engine.add_argument("--scan", type=Path, help="a .bin scan; labels are found as in SemanticKITTI")
+    engine.add_argument(
+        "--camera", nargs="?", const=SYNTHETIC, metavar="IMAGE", help="measure camera corruptions instead"
+    )
+    engine.add_argument("--corruptions", nargs="+", default=[], metavar="NAME", help="default: all")
+    engine.add_argument("--repeat", type=int, default=9, help="calls per level")
+    engine.add_argument("--out", type=Path, help="also write the figures as JSON")
+    return parser.parse_args(arguments)
+
+
+def benchmark_corruptions(args: argparse.Namespace) -> None:
+    """Measure the corruptions of one sensor and print a table."""
+    from corruptions import benchmark, catalog, describe, preview
+    from corruptions.core import InputError, unknown
+
+    known = describe.view_corruptions() if args.camera else catalog.CATALOG
+    for name in args.corruptions:
+        if name not in known:
+            raise InputError(unknown("camera corruption" if args.camera else "corruption", name, known))
+    if args.repeat < 1:
+        raise InputError(f"--repeat: expected at least 1, found {args.repeat}")
+    names = [name for name in known if not args.corruptions or name in args.corruptions]
+    path = None if args.camera == SYNTHETIC else Path(args.camera) if args.camera else args.scan
+    labels = benchmark.label_file(path) if path is not None else None
+    source = preview.synthetic_source(bool(args.camera)) if path is None else preview.file_source(path, labels)
+    rows: list[benchmark.Row] = []
+    if source.image is not None:
+        import cv2
+
+        cv2.setNumThreads(1)
+        measured = benchmark.measure_image(source.image, names, args.repeat)
+    else:
+        scan, ring_ms = benchmark.with_rings(source.scan)
+        print(f"{source.id}: {len(scan.points)} points; estimating the rings of a file without them: {ring_ms:.1f} ms")
+        measured = benchmark.measure_scan(scan, names, args.repeat)
+    for row in measured:
+        rows.append(row)
+        print(f"{row.corruption} {row.level}: {row.ms:.1f} ms", file=sys.stderr)
+    machine = benchmark.machine()
+    print(", ".join(f"{key} {value}" for key, value in machine.items()), benchmark.markdown(rows), sep="\n\n")
+    if args.out is not None:
+        write(args.out, json.dumps({"machine": machine, "rows": [asdict(row) for row in rows]}, indent=2) + "\n")
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file, whole or not at all."""
+    from corruptions.core import InputError
+
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_text(text)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise InputError(f"{path}: expected to write a file, found: {error.strerror}; choose another --out") from None
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point: exit code 2 and one line for bad input, 130 for an interrupt."""
+    args = parse_args(arguments)
+    # Before numpy and numba are imported, which read these when they start.
+    os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
+    with tempfile.TemporaryDirectory() as cache:
+        os.environ["NUMBA_CACHE_DIR"] = cache
+        from corruptions.core import InputError
+
+        try:
+            benchmark_corruptions(args)
+        except InputError as error:
+            print(f"error: {error}", file=sys.stderr)
+            sys.exit(2)
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()
