@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
+import os
 import shutil
 import signal
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -140,7 +143,8 @@ def _work(root: Path, todo: Sequence[Job], workers: int) -> Iterator[Finished]:
         try:
             while True:
                 for index in remaining:
-                    pending.add(pool.submit(_do_indexed, index))
+                    with _interrupts_held():
+                        pending.add(pool.submit(_do_indexed, index))
                     if len(pending) >= AHEAD * workers:
                         break
                 if not pending:
@@ -170,7 +174,25 @@ _ASSIGNED: list[tuple[Path, Sequence[Job]]] = []
 
 def _start_worker(root: Path, todo: Sequence[Job]) -> None:
     _ASSIGNED[:] = [(root, todo)]
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles it
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
+
+
+def _exit_with_parent() -> None:
+    """A worker whose parent was killed would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Ctrl-C is for this process: workers, which may be started in this block, inherit that they do not hear it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _do_indexed(index: int) -> Finished:
