@@ -16,6 +16,14 @@ from corruptions.noise.displacement import choose_share, displace
 def gaussian_noise(scan: Scan, rng: np.random.Generator, *, sigma_m: float) -> Corrupted:
     """Shift every point by ``N(0, sigma_m)`` in x, y and z.
 
+    Args:
+        scan: the sweep.
+        rng: random generator.
+        sigma_m: standard deviation along each axis.
+
+    Returns:
+        All points, moved.
+
     Raises:
         InputError: for ``sigma_m`` outside 0 to 1000 m.
     """
@@ -27,6 +35,14 @@ def gaussian_noise(scan: Scan, rng: np.random.Generator, *, sigma_m: float) -> C
 def uniform_noise(scan: Scan, rng: np.random.Generator, *, amplitude_m: float) -> Corrupted:
     """Shift every point by a uniform draw from ``[-amplitude_m, amplitude_m)`` in x, y and z.
 
+    Args:
+        scan: the sweep.
+        rng: random generator.
+        amplitude_m: largest shift along an axis.
+
+    Returns:
+        All points, moved.
+
     Raises:
         InputError: for ``amplitude_m`` outside 0 to 1000 m.
     """
@@ -37,6 +53,15 @@ def uniform_noise(scan: Scan, rng: np.random.Generator, *, amplitude_m: float) -
 
 def impulse_noise(scan: Scan, rng: np.random.Generator, *, share: float, amplitude_m: float = 0.1) -> Corrupted:
     """Shift a share of the points by ``+amplitude_m`` or ``-amplitude_m`` in each of x, y and z.
+
+    Args:
+        scan: the sweep.
+        rng: random generator.
+        share: share of the points that move, in [0, 1].
+        amplitude_m: length of the shift along each axis.
+
+    Returns:
+        All points, the chosen ones moved.
 
     Raises:
         InputError: for a share outside [0, 1] or an amplitude outside 0 to 1000 m.

@@ -12,6 +12,14 @@ from corruptions.noise.displacement import choose_share
 def density_decrease(scan: Scan, rng: np.random.Generator, *, drop_share: float) -> Corrupted:
     """Remove a share of the points at random.
 
+    Args:
+        scan: the sweep.
+        rng: random generator.
+        drop_share: share of the points that go, in [0, 1].
+
+    Returns:
+        The remaining points.
+
     Raises:
         InputError: for a share outside [0, 1].
     """
