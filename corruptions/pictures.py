@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corruptions.core import ADDED, INTENSITY, KEPT, MOVED, Corrupted, InputError, Scan
+from corruptions.export.files import write_single
 from corruptions.sensors import sensor
 
 if TYPE_CHECKING:
@@ -128,18 +129,9 @@ def range_image(points: NDArray[np.float32], sensor_name: str) -> NDArray[np.flo
 
 def save(figure: Figure, path: Path, dpi: int = 110) -> Path:
     """Write a figure as PNG, whole or not at all; returns its path, raises :class:`InputError` when that fails."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(temporary, format="png", dpi=dpi)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise InputError(
-            f"{path}: expected to write a picture, found: {error.strerror}; choose another --out"
-        ) from None
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=dpi)
+    return write_single(path, content.getvalue())
 
 
 def _draw_above(axis: Axes, scan: Scan, corrupted: Corrupted | None) -> None:

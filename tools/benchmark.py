@@ -43,6 +43,7 @@ def benchmark_corruptions(args: argparse.Namespace) -> None:
     """Measure the corruptions of one sensor and print a table."""
     from corruptions import benchmark, catalog, describe, preview
     from corruptions.core import InputError, unknown
+    from corruptions.export.files import write_single
 
     known = describe.view_corruptions() if args.camera else catalog.CATALOG
     for name in args.corruptions:
@@ -70,19 +71,8 @@ def benchmark_corruptions(args: argparse.Namespace) -> None:
     machine = benchmark.machine()
     print(", ".join(f"{key} {value}" for key, value in machine.items()), benchmark.markdown(rows), sep="\n\n")
     if args.out is not None:
-        write(args.out, json.dumps({"machine": machine, "rows": [asdict(row) for row in rows]}, indent=2) + "\n")
-
-
-def write(path: Path, text: str) -> None:
-    """Write a file, whole or not at all."""
-    from corruptions.core import InputError
-
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(text)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise InputError(f"{path}: expected to write a file, found: {error.strerror}; choose another --out") from None
+        figures = {"machine": machine, "rows": [asdict(row) for row in rows]}
+        write_single(args.out, (json.dumps(figures, indent=2) + "\n").encode())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
