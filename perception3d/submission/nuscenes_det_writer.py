@@ -95,6 +95,13 @@ def boxes_to_global(
     )
 
 
+def most_confident(boxes: NuScenesBoxes) -> NuScenesBoxes:
+    """The boxes of a keyframe that fit into a results file: the 500 of highest score, in the given order."""
+    if len(boxes) <= NUSCENES_MAX_BOXES_PER_SAMPLE:
+        return boxes
+    return boxes.take(np.sort(np.argsort(-boxes.score, kind="stable")[:NUSCENES_MAX_BOXES_PER_SAMPLE]))
+
+
 class ResultWriter:
     """Writes one keyframe after the other, so that memory does not grow with the split.
 
@@ -117,8 +124,8 @@ class ResultWriter:
             raise InputError(f"{token}: expected a keyframe of the split, found another; check the split and its infos")
         if token in self.written:
             raise InputError(f"{token}: expected each keyframe once, found it again")
-        best = np.argsort(-boxes.score, kind="stable")[:NUSCENES_MAX_BOXES_PER_SAMPLE]
-        rows = [box_to_dict(boxes, row, token) for row in np.sort(best)]
+        boxes = most_confident(boxes)
+        rows = [box_to_dict(boxes, row, token) for row in range(len(boxes))]
         faults = parse_results({"meta": {}, "results": {token: rows}}, [token]).faults
         faults = tuple(fault for fault in faults if fault.where.startswith("results"))
         if faults:

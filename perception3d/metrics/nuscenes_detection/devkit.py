@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import tempfile
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,18 +58,25 @@ def open_tables(root: Path, version: str) -> Any:
         raise InputError(f"{root / version}: expected complete nuScenes tables, found: {error}") from error
 
 
-def load_ground_truth(nusc: Any, eval_set: str) -> GroundTruth:
+def load_ground_truth(nusc: Any, eval_set: str, tokens: Collection[str] | None = None) -> GroundTruth:
     """Read the annotations of the keyframes of a split that are in the tables.
 
     Args:
         nusc: the devkit's ``NuScenes``, from :func:`open_tables`.
         eval_set: split of the devkit ("val", "mini_val") or of the tables' own ``splits.json``.
+        tokens: sample tokens to keep; the whole split by default. Scores of a part are not official.
 
     Raises:
-        InputError: for an unknown split, one without keyframes in these tables, or tables without annotations.
+        InputError: for an unknown split, tokens outside it, one without keyframes in these tables, or tables without
+            annotations.
     """
     scene_of = _scenes_of(nusc, eval_set)
     samples = [row for row in nusc.sample if row["scene_token"] in scene_of]
+    if tokens is not None:
+        outside = set(tokens) - {row["token"] for row in samples}
+        if outside:
+            raise InputError(f"{min(outside)}: expected keyframes of split {eval_set!r}, found {len(outside)} others")
+        samples = [row for row in samples if row["token"] in set(tokens)]
     if not samples:
         here = ", ".join(sorted(row["name"] for row in nusc.scene)[:5])
         raise InputError(

@@ -1,0 +1,187 @@
+"""Evaluator of 3D detection on nuScenes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine import load
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import print_log
+from numpy.typing import NDArray
+
+from corruptions.core import InputError
+from perception3d.conventions import NUSCENES_DETECTION_CLASSES, NUSCENES_META_KEYS
+from perception3d.metrics.nuscenes_detection.bootstrap import flat
+from perception3d.metrics.nuscenes_detection.devkit import load_ground_truth, official_scores, open_tables
+from perception3d.metrics.nuscenes_detection.evaluate import evaluate
+from perception3d.metrics.nuscenes_detection.report import Report, write_report
+from perception3d.registry import METRICS
+from perception3d.submission.nuscenes_boxes import LABELS, NuScenesBoxes, concatenate
+from perception3d.submission.nuscenes_det_writer import boxes_to_global, most_confident, result_writer
+from perception3d.submission.nuscenes_split import read_split
+
+RESULT_FILE = "results_nusc.json"
+TokenBoxes = tuple[str, NuScenesBoxes]
+
+
+@METRICS.register_module()
+class NuScenesDetMetric(BaseMetric):
+    """The official nuScenes scores: ``NDS``, ``mAP``, the five mean errors, and ``AP/<class>``; fractions.
+
+    They are nuscenes-devkit's. When only some keyframes of the split were evaluated the scores are those of them, and
+    a warning says so.
+
+    Reads ``pred_instances_3d`` (``bboxes_3d`` in the LiDAR frame, ``scores_3d``, ``labels_3d``) and ``sample_idx`` of
+    each sample, as mmdet3d's ``NuScenesMetric`` does. Attributes follow from class and speed.
+
+    Args:
+        data_root: folder of the data set.
+        ann_file: mmdet3d's info file of the split; gives token and poses by ``sample_idx``.
+        version: folder of the tables, e.g. "v1.0-mini".
+        split: split of the tables, e.g. "mini_val", "test".
+        modality: which of ``use_camera``, ``use_lidar``, ``use_radar``, ``use_map``, ``use_external`` the model has;
+            those not named are false. Written to the results file.
+        out_dir: folder for ``results_nusc.json`` (when the whole split was evaluated), tables and curves; nothing is
+            written without it.
+        format_only: write the results file and score nothing; needs no annotations. For the test split.
+        official: run nuscenes-devkit on the written file too; adds ``devkit/NDS`` and ``devkit/mAP``.
+        collect_device: "cpu" or "gpu", how mmengine gathers the ranks.
+        prefix: put before the names of the scores.
+    """
+
+    default_prefix = ""  # bare names (NDS), and not mmengine's warning that there is no prefix
+
+    def __init__(
+        self,
+        data_root: str,
+        ann_file: str,
+        version: str = "v1.0-trainval",
+        split: str = "val",
+        modality: Mapping[str, bool] | None = None,
+        out_dir: str | None = None,
+        format_only: bool = False,
+        official: bool = False,
+        collect_device: str = "cpu",
+        prefix: str | None = None,
+    ) -> None:
+        super().__init__(collect_device=collect_device, prefix=prefix)
+        if (format_only or official) and out_dir is None:
+            raise InputError("NuScenesDetMetric: format_only and official write a results file: expected out_dir")
+        modality = modality or {"use_lidar": True}
+        self.meta = {key: bool(modality.get(key, False)) for key in NUSCENES_META_KEYS}
+        if set(modality) - set(self.meta):
+            raise InputError(f"modality: expected keys of {', '.join(self.meta)}, found {', '.join(modality)}")
+        self.data_root = Path(data_root)
+        self.ann_file = ann_file
+        self.version = version
+        self.split = split
+        self.out_dir = None if out_dir is None else Path(out_dir)
+        self.format_only = format_only
+        self.official = official
+        self._infos: dict[int, dict[str, Any]] | None = None
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Bring the boxes of a batch to the global frame."""
+        labels = self._labels()
+        for sample in data_samples:
+            info = self._info(int(sample["sample_idx"]))
+            pose = np.array(info["ego2global"]) @ np.array(info["lidar_points"]["lidar2ego"])
+            boxes = most_confident(instances_to_global(sample["pred_instances_3d"], labels, pose))
+            self.results.append((info["token"], boxes))
+
+    def compute_metrics(self, results: list[TokenBoxes]) -> dict[str, float]:
+        """Scores of all samples; prints the tables and writes the files."""
+        if not results:
+            raise InputError("NuScenesDetMetric: expected at least one sample, found none; the dataloader is empty")
+        path = self._write_results(results)
+        if self.format_only:
+            print_log(f"results written to {path}; check them with tools/submit.py nuscenes-det", logger="current")
+            return {}
+        nusc = open_tables(self.data_root, self.version)
+        truth = load_ground_truth(nusc, self.split, [token for token, _ in results])
+        place = {token: index for index, token in enumerate(truth.tokens)}
+        evaluation = evaluate(concatenate([_at(boxes, place[token]) for token, boxes in results]), truth)
+        report = Report(evaluation, self.meta, None)
+        print_log("\n" + report.text(), logger="current")
+        if self.out_dir is not None:
+            write_report(report, self.out_dir)
+        scores = flat(evaluation.scores)
+        if self.official and path is not None:
+            devkit = official_scores(nusc, path, self.split)
+            scores |= {"devkit/NDS": devkit["nd_score"], "devkit/mAP": devkit["mean_ap"]}
+        return scores
+
+    def _write_results(self, results: list[TokenBoxes]) -> Path | None:
+        """Write the results file of a whole split; None where only a part was evaluated."""
+        tokens = read_split(self.data_root, self.version, self.split).sample_tokens
+        missing = len(set(tokens) - {token for token, _ in results})
+        if missing and not (self.format_only or self.official):
+            text = f"{missing} of {len(tokens)} keyframes of {self.split} were not evaluated: no official scores"
+            print_log(text, logger="current", level=30)
+        if self.out_dir is None or (missing and not (self.format_only or self.official)):
+            return None
+        path = self.out_dir / RESULT_FILE
+        with result_writer(path, self.meta, tokens) as writer:
+            for token, boxes in results:
+                writer.add(token, boxes)
+        return path
+
+    def _labels(self) -> NDArray[np.int64]:
+        """Official label of each label of the model."""
+        classes = (self.dataset_meta or {}).get("classes", ())
+        if not classes or not set(classes) <= set(LABELS):
+            raise InputError(
+                f"dataset_meta['classes']: expected classes of {', '.join(NUSCENES_DETECTION_CLASSES)}, found "
+                f"{', '.join(map(str, classes)) or 'none'}; set metainfo in the dataset"
+            )
+        return np.array([LABELS[name] for name in classes], dtype=np.int64)
+
+    def _info(self, sample_idx: int) -> dict[str, Any]:
+        if self._infos is None:
+            self._infos = {int(info["sample_idx"]): info for info in load(self.ann_file)["data_list"]}
+        if sample_idx not in self._infos:
+            raise InputError(
+                f"{self.ann_file}: expected sample_idx {sample_idx}, found none; use the dataset's info file"
+            )
+        return self._infos[sample_idx]
+
+
+def instances_to_global(
+    instances: Any, labels: NDArray[np.int64], global_from_lidar: NDArray[np.float64]
+) -> NuScenesBoxes:
+    """Predictions of mmdet3d for one keyframe in the global frame.
+
+    Args:
+        instances: ``bboxes_3d`` (mmdet3d's LiDAR boxes, with or without velocity), ``scores_3d``, ``labels_3d``; an
+            ``InstanceData`` or a mapping.
+        labels: (K,) official label of each label of the model.
+        global_from_lidar: (4, 4).
+
+    Raises:
+        InputError: for boxes of another frame.
+    """
+    boxes = instances["bboxes_3d"]
+    if not type(boxes).__name__.startswith("LiDAR"):
+        raise InputError(f"bboxes_3d: expected boxes in the LiDAR frame, found {type(boxes).__name__}")
+    velocity = boxes.tensor[:, 7:9] if boxes.tensor.shape[1] >= 9 else boxes.tensor.new_zeros((len(boxes.tensor), 2))
+    return boxes_to_global(
+        labels[instances["labels_3d"].cpu().numpy()],
+        _real(instances["scores_3d"]),
+        _real(boxes.gravity_center),
+        _real(boxes.dims),
+        _real(boxes.yaw),
+        _real(velocity),
+        global_from_lidar,
+    )
+
+
+def _real(tensor: Any) -> NDArray[np.float64]:
+    return tensor.detach().cpu().numpy().astype(np.float64)
+
+
+def _at(boxes: NuScenesBoxes, sample: int) -> NuScenesBoxes:
+    return dataclasses.replace(boxes, sample=np.full(len(boxes), sample, dtype=np.int64))

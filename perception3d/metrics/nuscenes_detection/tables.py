@@ -1,0 +1,89 @@
+"""Scores as text: the official table, the breakdowns, and results side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from perception3d.conventions import NUSCENES_DETECTION_CLASSES
+from perception3d.metrics.nuscenes_detection.bootstrap import Interval
+from perception3d.metrics.nuscenes_detection.breakdown import PartScores, Recalls
+from perception3d.metrics.nuscenes_detection.rules import MEAN_ERROR_NAMES
+from perception3d.metrics.nuscenes_detection.scores import DetectionScores
+
+ERRORS = tuple(MEAN_ERROR_NAMES.values())
+CLASS_ERRORS = tuple(name[1:] for name in ERRORS)
+
+
+def official_table(scores: DetectionScores, spread: Mapping[str, Interval] | None = None) -> str:
+    """NDS, mAP and mean errors, then a row per class, as nuscenes-devkit prints them."""
+    summary = scores.summary()
+    bounds = {name: f"   [{item.low:.3f}, {item.high:.3f}]" for name, item in (spread or {}).items()}
+    lines = [f"{name:5} {summary[name]:.4f}{bounds.get(name, '')}" for name in ("NDS", "mAP", *ERRORS)]
+    rows = [
+        [name, str(count), *map(number, [ap, *distance_ap, *errors])]
+        for name, count, ap, distance_ap, errors in zip(
+            NUSCENES_DETECTION_CLASSES, scores.positives, scores.class_ap, scores.ap, scores.errors, strict=True
+        )
+    ]
+    heads = ["class", "boxes", "AP", *(f"AP@{distance:g}" for distance in scores.rules.match_m), *CLASS_ERRORS]
+    return "\n".join(lines) + "\n\n" + aligned(heads, rows)
+
+
+def parts_table(title: str, parts: Sequence[PartScores]) -> str:
+    """A breakdown; means over the classes that occur in each part."""
+    rows = []
+    for part in parts:
+        scores = part.scores
+        classes = len(scores.positives)
+        values = [scores.mean_ap, scores.nds, *scores.mean_errors] if classes else [np.nan] * 7
+        counts = [str(part.samples), str(int(scores.positives.sum())), str(classes)]
+        rows.append([part.name, *counts, *map(number, values)])
+    return aligned([title, "samples", "boxes", "classes", "mAP", "NDS", *ERRORS], rows)
+
+
+def recalls_table(title: str, recalls: Sequence[Recalls], match_m: Sequence[float]) -> str:
+    """Recall and errors by visibility."""
+    rows = [[item.name, str(item.annotations), *map(number, [*item.recall, *item.errors])] for item in recalls]
+    return aligned([title, "boxes", *(f"recall@{distance:g}" for distance in match_m), *CLASS_ERRORS], rows)
+
+
+def comparison_markdown(
+    names: Sequence[str],
+    values: Sequence[Mapping[str, float]],
+    differences: Sequence[Mapping[str, Interval]] | None,
+) -> str:
+    """Results side by side, the first as the base of the differences, with intervals where there are any.
+
+    Args:
+        names: one for each result.
+        values: from ``bootstrap.flat``.
+        differences: for each result but the first, from ``bootstrap.difference``; None without intervals.
+    """
+    heads = ["score", names[0], *(head for name in names[1:] for head in (name, "difference"))]
+    lines = [f"| {' | '.join(heads)} |", "|---|" + "---:|" * (len(heads) - 1)]
+    for key in values[0]:
+        cells = [key, f"{values[0][key]:.4f}"]
+        for index, other in enumerate(values[1:]):
+            bounds = f" [{_signed(differences[index][key])}]" if differences else ""
+            cells += [f"{other[key]:.4f}", f"{other[key] - values[0][key]:+.4f}{bounds}"]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _signed(interval: Interval) -> str:
+    return f"{interval.low:+.4f}, {interval.high:+.4f}"
+
+
+def number(value: float) -> str:
+    """Three digits; "-" for nan."""
+    return "-" if np.isnan(value) else f"{value:.3f}"
+
+
+def aligned(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns of text, the first to the left, numbers to the right."""
+    widths = [max(len(row[column]) for row in (heads, *rows)) for column in range(len(heads))]
+    return "\n".join(
+        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in (heads, *rows)
+    )
