@@ -3,7 +3,7 @@
 
 python tools/convert_cmt_checkpoint.py CONFIG published.pth converted.pth
 
-CONFIG is any config with the model that belongs to the checkpoint, such as configs/_base_/models/cmt_v99.py. Weights are
+CONFIG is any config with the model of the checkpoint, such as configs/_base_/models/cmt_v99.py. Weights are
 not changed; the training state is left out. The converted file works with tools/test.py and mmdet3d's own tools.
 """
 
