@@ -1,12 +1,13 @@
 #!/usr/bin/env python
-"""Measure speed and memory on one thread; the result is a Markdown table. Needs no torch.
+"""Measure speed and memory on one thread; the result is a Markdown table.
 
 python tools/benchmark.py corruptions
 python tools/benchmark.py corruptions --scan sequences/08/velodyne/000000.bin --corruptions fog snowfall --repeat 20
 python tools/benchmark.py corruptions --camera image.png --out camera.json
+python tools/benchmark.py nuscenes --samples 600
 
-Without --scan it takes a synthetic sweep of the size of SemanticKITTI's. Compiled code of earlier runs is not used: the
-first call shows what compiling costs.
+The corruptions need no torch. Without --scan they take a synthetic sweep of the size of SemanticKITTI's. Compiled code
+of earlier runs is not used: the first call shows what compiling costs.
 """
 
 from __future__ import annotations
@@ -36,6 +37,12 @@ def parse_args(arguments: Sequence[str] | None) -> argparse.Namespace:
     engine.add_argument("--corruptions", nargs="+", default=[], metavar="NAME", help="default: all")
     engine.add_argument("--repeat", type=int, default=9, help="calls per level")
     engine.add_argument("--out", type=Path, help="also write the figures as JSON")
+    engine.set_defaults(run=benchmark_corruptions)
+    scores = subjects.add_parser("nuscenes", help="detection scores and loading of results, beside nuscenes-devkit")
+    scores.add_argument("--samples", type=int, default=6019, help="keyframes (default: 6019; the devkit takes minutes)")
+    scores.add_argument("--boxes", type=int, default=300, help="detections per keyframe (default: 300)")
+    scores.add_argument("--loading-samples", type=int, default=600, help="keyframes of the file (default: 600)")
+    scores.set_defaults(run=benchmark_nuscenes)
     return parser.parse_args(arguments)
 
 
@@ -75,6 +82,15 @@ def benchmark_corruptions(args: argparse.Namespace) -> None:
         write_single(args.out, (json.dumps(figures, indent=2) + "\n").encode())
 
 
+def benchmark_nuscenes(args: argparse.Namespace) -> None:
+    """Measure the nuScenes detection scores on synthetic boxes and print a table."""
+    from perception3d.metrics.nuscenes_detection.benchmark import markdown, measure
+
+    with tempfile.TemporaryDirectory() as folder:
+        rows = list(measure(args.samples, args.boxes, args.loading_samples, Path(folder)))
+    print(markdown(rows))
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point: exit code 2 and one line for bad input, 130 for an interrupt."""
     args = parse_args(arguments)
@@ -85,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from corruptions.core import InputError
 
         try:
-            benchmark_corruptions(args)
+            args.run(args)
         except InputError as error:
             print(f"error: {error}", file=sys.stderr)
             sys.exit(2)
