@@ -1,15 +1,11 @@
-# The small MinkowskiNet on a handful of scans, on a CPU: 40 training scans of 8 sequences.
-_base_ = [
-    "../_base_/default_runtime.py",
-    "../_base_/datasets/semantickitti.py",
-    "../_base_/models/minkunet_small.py",
-    "../_base_/schedules/segmentation_adamw_cpu.py",
-]
-train_dataloader = dict(batch_size=1, num_workers=1, sampler=dict(_delete_=True, type="InfiniteSampler", shuffle=True))
-val_dataloader = dict(num_workers=0, persistent_workers=False)
-test_dataloader = val_dataloader
-
-log_processor = dict(by_epoch=False)
-default_hooks = dict(
-    logger=dict(interval=20), checkpoint=dict(by_epoch=False, interval=100, save_best="mIoU_present", rule="greater")
+# The small MinkowskiNet on a handful of real scans, on a CPU: 40 training scans of 8 sequences, 3 of sequence 08.
+_base_ = ["minkunet-small_1xb1-700i_semantickitti-sim.py"]
+model = dict(
+    # the study's weights from the shares in those 40 scans; bicyclist does not occur there and gets the largest
+    loss_ce=dict(
+        class_weight=[
+            *(2.2, 9.8, 14.2, 3.8, 4.1, 6.2, 14.2, 14.2),
+            *(1.0, 2.7, 1.3, 2.7, 1.5, 1.9, 1.2, 3.5, 1.3, 3.7, 4.9),
+        ]
+    ),
 )
