@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -181,7 +182,7 @@ def _arrays(boxes: list[Any], token: str, sample: int) -> NuScenesBoxes | None:
             for name, item in zip(names, label, strict=True)
         )
         own = all(box["sample_token"] == token for box in boxes)
-    except (KeyError, TypeError, ValueError, IndexError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None
     norm = np.linalg.norm(vectors["rotation"], axis=1)
     good = (
@@ -248,7 +249,7 @@ def _name_faults(box: dict, where: str) -> list[Fault]:
 def _vector_faults(value: Any, width: int, where: str, rule: Callable[[list[float]], str | None] | None) -> list[Fault]:
     if not isinstance(value, list) or len(value) != width:
         return [Fault(where, f"expected a list of {width} numbers, found {_kind(value)}")]
-    bad = [item for item in value if not _is_number(item) or not math.isfinite(item)]
+    bad = [item for item in value if not (_is_number(item) and abs(item) <= sys.float_info.max)]
     if bad:
         return [Fault(where, f"expected {width} finite numbers, found {_kind(bad[0])}")]
     what = rule(value) if rule else None

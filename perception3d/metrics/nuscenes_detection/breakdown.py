@@ -6,6 +6,7 @@ as a class without annotations would otherwise score 0.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -20,11 +21,13 @@ from perception3d.metrics.nuscenes_detection.scores import DetectionScores, Part
 RANGES_M = ((0.0, 20.0), (20.0, 30.0), (30.0, 40.0), (40.0, 50.0))
 VISIBILITIES = {1: "0-40 %", 2: "40-60 %", 3: "60-80 %", 4: "80-100 %"}
 
+_RAIN, _NIGHT = re.compile(r"\brain"), re.compile(r"\bnight")  # not in "train"
+
 CONDITIONS: dict[str, Callable[[str], bool]] = {
-    "rain": lambda text: "rain" in text,
-    "no rain": lambda text: "rain" not in text,
-    "night": lambda text: "night" in text,
-    "day": lambda text: "night" not in text,
+    "rain": lambda text: bool(_RAIN.search(text)),
+    "no rain": lambda text: not _RAIN.search(text),
+    "night": lambda text: bool(_NIGHT.search(text)),
+    "day": lambda text: not _NIGHT.search(text),
 }
 """Weather and light from the description of a scene in small letters; nuScenes has no other record of them."""
 

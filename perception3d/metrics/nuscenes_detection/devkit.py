@@ -179,6 +179,6 @@ def official_scores(nusc: Any, result_file: Path, eval_set: str) -> dict[str, An
         config = config_factory("detection_cvpr_2019")
         try:
             evaluation = DetectionEval(nusc, config, str(result_file), eval_set, folder, verbose=False)
-        except (AssertionError, KeyError, ValueError) as error:
+        except Exception as error:  # it raises bare exceptions too, such as for a file without a single box
             raise InputError(f"{result_file}: nuscenes-devkit refuses it: {error}") from error
         return evaluation.evaluate()[0].serialize()

@@ -146,20 +146,17 @@ def class_curves(matches: Matches, part: Part | None = None) -> Curves:
 
 
 def _curves_of(item: ClassMatches, count: int, rules: DetectionRules, part: Part | None) -> tuple[Curve, ...]:
+    unmatched = None if part is None else part.detection_copies[item.detection]
     curves = []
     for column, truth in enumerate(item.truth):
+        copies = None
+        if part is not None and unmatched is not None:
+            hits = np.flatnonzero(truth >= 0)
+            copies = unmatched.copy()
+            copies[hits] = part.truth_copies[truth[hits]]
         errors = item.errors if column == rules.error_column else None
-        curves.append(curve(truth >= 0, item.score, count, errors, _copies(item, truth, part)))
+        curves.append(curve(truth >= 0, item.score, count, errors, copies))
     return tuple(curves)
-
-
-def _copies(item: ClassMatches, truth: NDArray[np.int64], part: Part | None) -> NDArray[np.int64] | None:
-    if part is None:
-        return None
-    copies = part.detection_copies[item.detection]
-    hits = np.flatnonzero(truth >= 0)
-    copies[hits] = part.truth_copies[truth[hits]]
-    return copies
 
 
 def average_precision(item: Curve, rules: DetectionRules) -> float:

@@ -106,6 +106,7 @@ FAULTS = [
     (change_item("translation", 1, math.nan), f"{BOX}.translation", True),
     (change_item("translation", 1, math.inf), f"{BOX}.translation", False),
     (change_item("translation", 1, None), f"{BOX}.translation", True),
+    (change_item("translation", 1, 10**400), f"{BOX}.translation", True),
     (change_item("translation", 1, "7"), f"{BOX}.translation", True),
     (change_item("size", 0, math.nan), f"{BOX}.size", True),
     (change_item("size", 0, 0.0), f"{BOX}.size", False),
@@ -144,6 +145,44 @@ def test_one_fault(good, tmp_path, breaks, where, devkit_too):
     assert [fault.where for fault in faults] == [where], faults
     assert "expected" in faults[0].what and "found" in faults[0].what
     assert devkit_refuses(path) == devkit_too
+
+
+VALUES = (
+    None,
+    True,
+    0,
+    -1,
+    1,
+    0.5,
+    math.nan,
+    math.inf,
+    10**400,
+    "",
+    "car",
+    "vehicle.parked",
+    [],
+    {},
+    [1, 0, 0, 0],
+    [1.0],
+)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_boxes_are_dropped_only_with_a_fault(good, seed):
+    """Random values in random places: the quick look over all boxes and the slow one at each agree."""
+    rng = np.random.default_rng(seed)
+    for _ in range(20):
+        data = copy.deepcopy(good)
+        box = data["results"][T0][rng.integers(len(data["results"][T0]))]
+        key, value = rng.choice(list(box)), VALUES[rng.integers(len(VALUES))]
+        if isinstance(box[key], list) and rng.random() < 0.5:
+            box[key][rng.integers(len(box[key]))] = value
+        else:
+            box[key] = value
+        results = parse_results(data, tokens(SAMPLES))
+        count = sum(map(len, data["results"].values()))
+        lost = len(data["results"][T0])
+        assert len(results.boxes) == (count - lost if results.faults else count), (key, value)
 
 
 def test_all_faults_at_once(good):

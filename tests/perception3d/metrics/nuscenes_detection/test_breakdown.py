@@ -15,7 +15,7 @@ from perception3d.metrics.nuscenes_detection.filters import Racks
 from perception3d.metrics.nuscenes_detection.tables import comparison_markdown, official_table, parts_table
 from perception3d.submission.nuscenes_boxes import LABELS, NuScenesBoxes, empty
 
-TEXTS = {"scene-a": "Wait at intersection, Rain", "scene-b": "Night, parked cars", "scene-c": "Bus, sun"}
+TEXTS = {"scene-a": "Wait at intersection, Rain", "scene-b": "Night, parked cars", "scene-c": "Bus at train station"}
 
 
 def world(boxes, scenes, visibility=None):

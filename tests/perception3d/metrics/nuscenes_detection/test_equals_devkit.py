@@ -5,6 +5,7 @@ import pytest
 from nuscenes_files import assert_same_scores, devkit_boxes, devkit_scores, near, random_boxes
 
 from corruptions.core import InputError
+from perception3d.conventions import NUSCENES_ATTRIBUTES, NUSCENES_CLASS_ATTRIBUTES, NUSCENES_DETECTION_CLASSES
 from perception3d.metrics.nuscenes_detection.matching import match
 from perception3d.metrics.nuscenes_detection.rules import TP_ERRORS, DetectionRules
 from perception3d.metrics.nuscenes_detection.scores import by_sample, class_curves, score
@@ -105,6 +106,23 @@ def repeat_samples(boxes, copies):
             parts.append(part)
             sample += 1
     return concatenate(parts)
+
+
+def test_the_rules_are_the_devkits():
+    from nuscenes.eval.common.config import config_factory
+
+    official = config_factory("detection_cvpr_2019")
+    assert dict(RULES.range_m) == official.class_range and list(RULES.match_m) == official.dist_ths
+    assert (RULES.error_match_m, RULES.min_recall, RULES.min_precision, RULES.map_weight) == (
+        official.dist_th_tp, official.min_recall, official.min_precision, official.mean_ap_weight,
+    )  # fmt: skip
+    from nuscenes.eval.detection import constants, utils
+
+    assert list(NUSCENES_DETECTION_CLASSES) == constants.DETECTION_NAMES
+    assert list(NUSCENES_ATTRIBUTES) == constants.ATTRIBUTE_NAMES
+    assert list(TP_ERRORS) == constants.TP_METRICS
+    for name, allowed in NUSCENES_CLASS_ATTRIBUTES.items():
+        assert list(allowed) == utils.detection_name_to_rel_attributes(name)
 
 
 def test_sizes_and_scores_that_cannot_be_scored():

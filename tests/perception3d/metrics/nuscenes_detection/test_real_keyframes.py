@@ -93,6 +93,7 @@ def test_bad_input(trainval, data_root, tmp_path):
     boxes.sample[0] = 18
     with pytest.raises(InputError, match=r"expected samples 0\.\.17, found 18"):
         evaluate(boxes, truth)
-    path = write_results(tmp_path / "results.json", empty(), truth.tokens[1:])
-    with pytest.raises(InputError, match="nuscenes-devkit refuses it"):
-        official_scores(nusc, path, "val")
+    for tokens in (truth.tokens[1:], truth.tokens):  # a keyframe missing; not a single box
+        path = write_results(tmp_path / "results.json", empty(), tokens)
+        with pytest.raises(InputError, match="nuscenes-devkit refuses it"):
+            official_scores(nusc, path, "val")
