@@ -6,6 +6,7 @@ import inspect
 import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from corruptions.catalog import CATALOG
@@ -42,19 +43,54 @@ def summary(corruption: Corruption | ViewCorruption) -> str:
     return (inspect.getdoc(corruption.fn) or "").split("\n")[0].replace("``", "")
 
 
-def catalog_text(names: Sequence[str] = ()) -> str:
-    """Both catalogs for a terminal, or the entries of these names; raises :class:`InputError` for an unknown one."""
-    entries: list[tuple[str, Corruption | ViewCorruption]] = [("LiDAR", lidar) for lidar in CATALOG.values()]
-    entries += [("camera", view) for view in view_corruptions().values()]
-    known = dict.fromkeys(corruption.name for _, corruption in entries)
+def catalog_text(names: Sequence[str] = (), markdown: bool = False) -> str:
+    """Both catalogs, or the entries of these names, in words.
+
+    Args:
+        names: corruptions of either sensor; all of them by default.
+        markdown: as tables, not as text for a terminal.
+
+    Raises:
+        InputError: for an unknown name (with near matches).
+    """
+    catalogs: dict[str, Mapping[str, Corruption | ViewCorruption]] = {"LiDAR": CATALOG, "camera": view_corruptions()}
+    known = dict.fromkeys(chain(*catalogs.values()))
     for name in names:
         if name not in known:
             raise InputError(unknown("corruption", name, known))
-    return "\n\n".join(
-        f"[{sensor}] " + "\n".join(lines(corruption))
-        for sensor, corruption in entries
-        if not names or corruption.name in names
-    )
+    parts = []
+    for sensor, catalog in catalogs.items():
+        entries = [corruption for name, corruption in catalog.items() if not names or name in names]
+        if markdown and entries:
+            parts += [_catalog_table(entries), _parameter_table(entries)]
+        elif not markdown:
+            parts += [f"[{sensor}] " + "\n".join(lines(corruption)) for corruption in entries]
+    return "\n\n".join(parts)
+
+
+def _catalog_table(entries: Sequence[Corruption | ViewCorruption]) -> str:
+    rows = ["| corruption | what happens | levels | source |", "| --- | --- | --- | --- |"]
+    for corruption in entries:
+        levels = "<br>".join(
+            f"{level}: {', '.join(f'`{key}={_short(value)}`' for key, value in values.items())}".rstrip(": ")
+            for level, values in corruption.levels.items()
+        )
+        rows.append(
+            f"| `{corruption.name}` | {_cell(summary(corruption))} | {levels} | {_cell(corruption.reference)} |"
+        )
+    return "\n".join(rows)
+
+
+def _parameter_table(entries: Sequence[Corruption | ViewCorruption]) -> str:
+    rows = ["| corruption | parameter | meaning and unit |", "| --- | --- | --- |"]
+    for corruption in entries:
+        for name, text in parameter_docs(corruption).items():
+            rows.append(f"| `{corruption.name}` | `{name}` | {_cell(text)} |")
+    return "\n".join(rows)
+
+
+def _cell(text: str) -> str:
+    return re.sub(r"([|*])", r"\\\1", text)
 
 
 def lines(corruption: Corruption | ViewCorruption) -> Iterator[str]:

@@ -55,14 +55,9 @@ def lidar_figure(scan: Scan, corrupted: Corrupted, title: str) -> Figure:
     return figure
 
 
-def image_figure(before: NDArray[np.uint8], after: NDArray[np.uint8], title: str) -> Figure:
-    """Before and after, RGB (H, W, 3), side by side."""
-    return image_sheet([("before", before), ("after", after)], title, columns=2)
-
-
-def lidar_sheet(panels: Sequence[LidarPanel], title: str, columns: int = 4) -> Figure:
+def lidar_sheet(panels: Sequence[LidarPanel], title: str) -> Figure:
     """Sweeps from above, one panel each: name, clean scan, and its corruption (None shows the clean scan)."""
-    figure, axes = _grid(len(panels), columns, 2.6, 2.85)
+    figure, axes = _grid(len(panels), 2.6, 2.85)
     figure.suptitle(title, fontsize=12)
     for axis, (name, scan, corrupted) in zip(axes, panels, strict=False):
         _draw_above(axis, scan, corrupted)
@@ -72,11 +67,11 @@ def lidar_sheet(panels: Sequence[LidarPanel], title: str, columns: int = 4) -> F
     return figure
 
 
-def image_sheet(panels: Sequence[ImagePanel], title: str, columns: int = 4) -> Figure:
+def image_sheet(panels: Sequence[ImagePanel], title: str) -> Figure:
     """Images RGB (H, W, 3), one panel each."""
     height, width = panels[0][1].shape[:2]
     panel_width = 2.9 if len(panels) > 2 else 6.0
-    figure, axes = _grid(len(panels), columns, panel_width, panel_width * height / width + 0.25)
+    figure, axes = _grid(len(panels), panel_width, panel_width * height / width + 0.25)
     figure.suptitle(title, fontsize=12)
     for axis, (name, image) in zip(axes, panels, strict=False):
         axis.imshow(image, interpolation="antialiased")
@@ -138,7 +133,7 @@ def _draw_above(axis: Axes, scan: Scan, corrupted: Corrupted | None) -> None:
     points, status = _shown(scan, corrupted)
     image = view_from_above(points, _colours(points, status, scan.intensity_max))
     extent = (HALF_EXTENT_M, -HALF_EXTENT_M, -HALF_EXTENT_M, HALF_EXTENT_M)
-    axis.imshow(image, extent=extent, interpolation="nearest")
+    axis.imshow(image, extent=extent, interpolation="antialiased")
 
 
 def _shown(scan: Scan, corrupted: Corrupted | None) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
@@ -164,9 +159,9 @@ def _figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="compressed")
 
 
-def _grid(count: int, columns: int, width: float, height: float) -> tuple[Figure, list[Any]]:
-    columns = min(columns, count)
-    rows = -(-count // columns)
+def _grid(count: int, width: float, height: float) -> tuple[Figure, list[Any]]:
+    rows = -(-count // 5)
+    columns = -(-count // rows)
     figure = _figure(width * columns, height * rows + 0.7)
     axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     for axis in axes[count:]:

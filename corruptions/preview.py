@@ -99,7 +99,7 @@ def _camera_picture(source: Source, titles: dict[str, tuple[str, str | None]], p
     panels: list[pictures.ImagePanel] = [("clean", image)]
     for title, (name, level) in titles.items():
         panels.append((title, corrupt_views(views, name, level, seed=seed, sample=source.id, **physical)[0]))
-    return pictures.image_sheet(panels, source.id, columns=2 if len(panels) == 2 else 4)
+    return pictures.image_sheet(panels, source.id)
 
 
 def synthetic_source(camera: bool) -> Source:

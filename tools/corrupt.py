@@ -30,7 +30,8 @@ def parse_args(arguments: Sequence[str] | None) -> argparse.Namespace:
 
     listing = commands.add_parser("list", help="the catalog: levels, parameters with units, sources")
     listing.add_argument("names", nargs="*", help="corruptions; default: all")
-    listing.set_defaults(run=lambda args: describe.catalog_text(args.names))
+    listing.add_argument("--markdown", action="store_true", help="as the tables of corruptions/README.md")
+    listing.set_defaults(run=lambda args: describe.catalog_text(args.names, args.markdown))
 
     show = commands.add_parser("show", help="before and after as PNG; several names make a sheet with a panel each")
     show.add_argument("names", nargs="+", help="corruptions of one sensor")

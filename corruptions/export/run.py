@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -91,12 +92,15 @@ def run_jobs(
 def _check_outputs(root: Path, jobs: Iterable[Job]) -> None:
     """Every file has one maker and stays below ``root``."""
     seen: set[str] = set()
-    for job in jobs:
-        for name in job.outputs:
-            if name in seen:
-                raise InputError(f"{name}: two samples would write this file; sample names must differ")
-            seen.add(name)
+    folders: set[str] = set()
+    for name in chain.from_iterable(job.outputs for job in jobs):
+        if name in seen:
+            raise InputError(f"{name}: two samples would write this file; sample names must differ")
+        seen.add(name)
+        folder = name.rpartition("/")[0]
+        if folder not in folders or ".." in name:  # looking for links takes time; once per folder is enough
             inside(root, name)
+            folders.add(folder)
 
 
 def _announce(root: Path, todo: Sequence[Job], workers: int, stream: TextIO | None) -> None:
