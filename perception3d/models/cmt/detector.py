@@ -26,7 +26,10 @@ class CMTDetector(Base3DDetector):
 
     A sample without LiDAR has an empty point cloud (or none in range). A sample without some cameras has
     ``camera_present`` (V,) in its meta info, and their images and matrices are not read; a batch without cameras has no
-    images. Missing sensors give no tokens; backbones run on what is there only.
+    images. Missing sensors give no tokens; backbones run on what is there only. The published weights were trained on
+    something else: constant images and a cloud of one voxel at the origin; feed these to them to repeat their figures.
+
+    Distributed training on batches that may lack a sensor needs ``find_unused_parameters=True``.
 
     Args:
         pts_bbox_head: config of :class:`~perception3d.models.cmt.head.CMTHead`.

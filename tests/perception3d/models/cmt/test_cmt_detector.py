@@ -193,6 +193,14 @@ def test_images_of_another_shape_are_named(model):
         model({"imgs": torch.zeros(3, 3, 64, 96)}, [sample()], mode="tensor")
 
 
+def test_initialisation_keeps_the_class_prior_and_the_references():
+    detector = build(tiny_model())
+    detector.init_weights()
+    head = detector.pts_bbox_head
+    torch.testing.assert_close(head.task_heads[0].cls_logits[-1].bias.sigmoid(), torch.full((20,), 0.1))
+    assert 0 <= head.reference_points.weight.min() < 0.1 < 0.9 < head.reference_points.weight.max() <= 1
+
+
 def test_half_precision_backbones_train_on_cpu():
     detector = build(tiny_model()).train()
     with torch.autocast("cpu", dtype=torch.bfloat16):

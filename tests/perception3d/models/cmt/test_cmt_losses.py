@@ -1,6 +1,7 @@
 import itertools
 import math
 
+import mmengine.dist
 import pytest
 import torch
 from cmt_comparison import assert_close
@@ -99,6 +100,23 @@ def test_divisors_by_hand():
     assert found.denoising_classification == pytest.approx(30 * math.pi / 6 * 0.75**3)
     none = Divisors.of_batch(objects[1:], 4, CFG, DenoisingConfig(), torch.device("cpu"))
     assert (none.classification, none.box, none.denoising_box) == (1, 1, 1)
+
+
+def test_divisors_are_means_over_processes(monkeypatch):
+    """This process has no object, the other one 6: both divide by 3, and both take part."""
+    gathered = []
+
+    def mean_with_other(values, op):
+        gathered.append((values.tolist(), op))
+        values.copy_((values + torch.tensor([6.0, 34, 60])) / 2)
+
+    monkeypatch.setattr(mmengine.dist, "get_world_size", lambda: 2)
+    monkeypatch.setattr(mmengine.dist, "all_reduce", mean_with_other)
+    empty = [Objects(torch.zeros(0, 9), torch.zeros(0, dtype=torch.long))]
+    found = Divisors.of_batch(empty, 40, CFG, DenoisingConfig(), torch.device("cpu"))
+    assert gathered == [([0, 40, 0], "mean")]
+    assert (found.box, found.denoising_box) == (3, 30)
+    assert found.classification == pytest.approx(3 + 0.1 * 37)
 
 
 def test_perfect_predictions_have_no_box_loss():
