@@ -20,7 +20,8 @@ from perception3d.conventions import (
 )
 from perception3d.submission.files import replacing
 from perception3d.submission.nuscenes_boxes import ATTRIBUTES, NuScenesBoxes
-from perception3d.submission.nuscenes_det import meta_faults, parse_results
+from perception3d.submission.nuscenes_det import parse_results
+from perception3d.submission.nuscenes_det_faults import meta_faults
 
 MOVING_M_S = 0.2
 """Speed from which an object counts as moving."""

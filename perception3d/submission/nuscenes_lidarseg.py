@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from corruptions.core import InputError
 from perception3d.submission.faults import Fault
 from perception3d.submission.files import Tree, repeated_entries, replacing
-from perception3d.submission.nuscenes_det import meta_faults
+from perception3d.submission.nuscenes_det_faults import meta_faults
 
 CLASSES = 16
 
