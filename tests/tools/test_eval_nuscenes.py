@@ -66,6 +66,15 @@ def test_the_curves_differ_with_the_results(world, tmp_path):
     assert (np.abs(good - noisy).max(axis=2) > 0.2).mean() > 0.005
 
 
+def test_other_numbers_of_the_devkit_are_an_error(world, monkeypatch, capsys):
+    folder, root = world
+    tool = load("eval_nuscenes")
+    monkeypatch.setattr(tool, "official_scores", lambda *_: {"nd_score": 0.8939, "mean_ap": 0.9})
+    options = ["--root", str(root), "--bootstrap", "0", "--official"]
+    assert tool.main([str(folder / "good.json"), *options]) == 1  # NDS is 0.8939 only when rounded
+    assert "nuscenes-devkit: NDS 0.8939, mAP 0.9000" in capsys.readouterr().out
+
+
 def test_one_scene_has_no_intervals(world, data_root, tmp_path, capsys):
     root = data_root / "nuscenes"
     truth = load_ground_truth(open_tables(root, "v1.0-mini"), "mini_val")
