@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from corruptions.core import InputError
-from corruptions.export.files import inside, write_whole
+from corruptions.export.files import PARTIAL, inside, write_whole
 from corruptions.export.jobs import Job
 from corruptions.export.manifest import Entry, Manifest
 from corruptions.export.progress import Progress, duration, size
@@ -117,7 +117,9 @@ def _announce(root: Path, todo: Sequence[Job], workers: int, stream: TextIO | No
         # Compiles, before workers would each do it, and fills the file cache: not what the others will take.
         of_kind[0].make()
         start_s = time.perf_counter()
-        total += sum(map(len, of_kind[0].make())) * len(of_kind)
+        for content in of_kind[0].make():
+            write_whole(root, f"{PARTIAL}/measured", content)
+            total += len(content) * len(of_kind)
         seconds += (time.perf_counter() - start_s) * len(of_kind)
     free = shutil.disk_usage(root).free
     if stream is not None:

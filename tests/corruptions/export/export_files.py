@@ -1,4 +1,4 @@
-"""A SemanticKITTI root of three small sweeps, and helpers that look at an export from outside."""
+"""A SemanticKITTI root of three small sweeps, and functions that look at an export from outside."""
 
 from __future__ import annotations
 
