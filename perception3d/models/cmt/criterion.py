@@ -37,17 +37,23 @@ class Objects:
     labels: Tensor
 
     @classmethod
-    def of_sample(cls, data_sample: Any, device: torch.device) -> Objects:
+    def of_sample(cls, data_sample: Any, num_classes: int, device: torch.device) -> Objects:
         """Read ``gt_instances_3d`` of an mmdet3d data sample.
 
         Raises:
-            InputError: boxes without velocity, or with a size or number that has no code.
+            InputError: boxes without velocity, or with a size or number that has no code; labels of other classes.
         """
         truth = data_sample.gt_instances_3d
         name = f"sample {data_sample.metainfo.get('sample_idx', '?')}"
         width = truth.bboxes_3d.tensor.shape[1]
         if width != 9:
             raise InputError(f"{name}: expected boxes of 9 numbers (with velocity), found {width}")
+        labels = truth.labels_3d.long()
+        if ((labels < 0) | (labels >= num_classes)).any():
+            raise InputError(
+                f"{name}: expected labels 0 .. {num_classes - 1}, found {labels.min()} .. {labels.max()}; the classes "
+                "of the data set are not the model's, or objects of other classes were not filtered out"
+            )
         boxes = torch.cat([truth.bboxes_3d.gravity_center, truth.bboxes_3d.tensor[:, 3:]], dim=1)
         bad = ~torch.isfinite(encode_boxes(boxes)).all(dim=1)
         if bad.any():
@@ -55,7 +61,7 @@ class Objects:
                 f"{name}: {int(bad.sum())} of {len(boxes)} ground-truth boxes have a size <= 0 or a number that is not "
                 f"finite, the first is {boxes[bad][0].tolist()}; filter them in the pipeline"
             )
-        return cls(boxes.to(device), truth.labels_3d.to(device).long())
+        return cls(boxes.to(device), labels.to(device))
 
 
 @dataclass(frozen=True)

@@ -139,7 +139,7 @@ class CMTHead(BaseModule):
         Raises:
             FloatingPointError: a term is not finite; the message names it.
         """
-        objects = [Objects.of_sample(sample, self._device) for sample in data_samples]
+        objects = [Objects.of_sample(sample, self.num_classes, self._device) for sample in data_samples]
         with full_precision(self._device) as cross_dtype:
             tokens = self.tokens(features)
             losses = self._pass_losses(tokens, features.cameras, objects, cross_dtype)

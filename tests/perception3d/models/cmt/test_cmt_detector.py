@@ -174,6 +174,14 @@ def test_bad_boxes_are_named():
         losses(detector, [cloud(400, 0)], None, [short])
 
 
+def test_labels_of_other_classes_are_named():
+    detector = build(tiny_model(("lidar",))).train()
+    other = sample()
+    other.gt_instances_3d.labels_3d[0] = -1
+    with pytest.raises(InputError, match=r"sample 0: expected labels 0 .. 9, found -1"):
+        losses(detector, [cloud(400, 0)], None, [other])
+
+
 def test_grid_mismatch_is_an_error_unless_asked_for():
     cfg = tiny_model(("lidar",))
     cfg["pts_middle_encoder"]["sparse_shape"] = [41, 48, 48]
