@@ -1,4 +1,4 @@
-# MinkowskiNet for a CPU: 0.2 m voxels, narrow, 1.0 M parameters.
+# MinkowskiNet for a CPU: 0.2 m voxels, narrow, 1.1 M parameters.
 _base_ = ["minkunet.py"]
 model = dict(
     partition=dict(voxel_size_m=0.2, feature_scale=(0.05, 0.05, 0.5, 2.0)),
