@@ -16,13 +16,14 @@ from perception3d.simulation.mesh import Mesh, grid, merge
 from perception3d.simulation.street import LIMIT_M, Frame, Street
 
 BLOCK_M = 32.0
-KERB_M = 0.13
+KERB_M = 0.15
+BAY_M = 0.06  # parking bays are paved, a low step above the road
 SKIRT_M = 0.35
 # Kinds of lot by theme of the street. Each side draws them like cards, so that no kind is ever long absent.
 THEMES = {
     "urban": ("facade",) * 3 + ("garden",) * 3 + ("green",) * 2 + ("plaza",) * 2 + ("yard",),
-    "suburban": ("garden",) * 5 + ("green",) * 3 + ("facade", "yard", "plaza", "rural"),
-    "rural": ("rural",) * 4 + ("green",) * 3 + ("garden",) * 2 + ("yard", "plaza"),
+    "suburban": ("garden",) * 4 + ("green",) * 3 + ("plaza",) * 2 + ("facade", "yard", "rural"),
+    "rural": ("rural",) * 4 + ("green",) * 3 + ("garden",) * 2 + ("plaza",) * 2 + ("yard",),
 }
 VERGE_SHARE = 0.35
 PARKING_SHARE = {"facade": 0.45, "garden": 0.3, "green": 0.25, "yard": 0.1, "plaza": 0.2, "rural": 0.05}
@@ -119,7 +120,7 @@ def _lot(street: Street, rng: np.random.Generator, kind: str, side: int, start: 
     parking = rng.uniform(2.2, 2.5) if rng.random() < PARKING_SHARE.get(kind, 0.0) else 0.0
     walk = 0.0 if kind == "rural" else rng.uniform(1.6, 3.2)
     verge = rng.uniform(1.2, 2.4) if walk and not parking and kind != "crossing" and rng.random() < VERGE_SHARE else 0.0
-    depth = {"yard": rng.uniform(10.0, 15.0), "plaza": rng.uniform(5.0, 11.0)}.get(kind, rng.uniform(0.7, 1.8))
+    depth = {"yard": rng.uniform(10.0, 15.0), "plaza": rng.uniform(6.0, 12.0)}.get(kind, rng.uniform(1.0, 2.4))
     return Lot(kind, side, start, end, parking, verge, walk, depth, street.half_width_m)
 
 
@@ -137,7 +138,7 @@ def zones(lot: Lot) -> list[Zone]:
     """The strips of ground of a lot, from the edge of the road outwards."""
     strips = []
     if lot.parking_m:
-        strips.append(Zone(lot.road_m, lot.kerb_m, Label.PARKING, 0.02))
+        strips.append(Zone(lot.road_m, lot.kerb_m, Label.PARKING, BAY_M))
     if lot.verge_m:
         strips.append(Zone(lot.kerb_m, lot.walk_from_m, Label.TERRAIN, lot.lift_m))
     if lot.walk_m:
@@ -145,7 +146,7 @@ def zones(lot: Lot) -> list[Zone]:
     land = lot.land_from_m
     if lot.kind in ("yard", "plaza", "rural"):
         label = Label.PARKING if lot.kind == "yard" else Label.OTHER_GROUND
-        lift = 0.03 if lot.kind == "yard" else lot.lift_m + 0.01
+        lift = BAY_M if lot.kind == "yard" else lot.lift_m + 0.02
         strips.append(Zone(land, land + lot.depth_m, label, lift))
         land += lot.depth_m
     return [*strips, Zone(land, LIMIT_M, Label.TERRAIN, lot.lift_m)]

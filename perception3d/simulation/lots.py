@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from perception3d.simulation import buildings, cycles, furniture, nature, people, vehicles
-from perception3d.simulation.blocks import KERB_M, Lot
+from perception3d.simulation.blocks import BAY_M, KERB_M, Lot
 from perception3d.simulation.builder import Builder
 from perception3d.simulation.mesh import Mesh
 
@@ -111,13 +111,13 @@ def _yard(b: Builder, lot: Lot) -> None:
     for s in np.arange(lot.start_m + 2.0, lot.end_m - 1.5, 2.7):
         if rng.random() < 0.5:
             maker = cycles.motorcycle if rng.random() < 0.22 else vehicles.car
-            b.beside(lot, maker(rng), s, edge + 3.0, rng.choice([0.5, 1.5]) * np.pi + rng.normal(0, 0.04), 0.03)
+            b.beside(lot, maker(rng), s, edge + 3.0, rng.choice([0.5, 1.5]) * np.pi + rng.normal(0, 0.04), BAY_M)
     s = lot.start_m + 0.5
     while s < lot.end_m - 3.0:
         mesh = (vehicles.car, vehicles.truck, vehicles.other_vehicle)[int(rng.choice(3, p=[0.5, 0.2, 0.3]))](rng)
         length = float(np.ptp(mesh.vertices[:, 0]))
         if s + length < lot.end_m and rng.random() < 0.6:
-            b.beside(lot, mesh, s + length / 2, edge + lot.depth_m - 1.9, rng.choice([0.0, np.pi]), 0.03)
+            b.beside(lot, mesh, s + length / 2, edge + lot.depth_m - 1.9, rng.choice([0.0, np.pi]), BAY_M)
         s += length + rng.uniform(0.8, 3.0)
     _boundary(b, lot, edge + lot.depth_m + 0.3, fence_share=0.7)
     _background(b, lot, edge + lot.depth_m + 6.0)
@@ -127,7 +127,7 @@ def _plaza(b: Builder, lot: Lot) -> None:
     """A paved or gravelled square with cycle stands, people, benches and trees."""
     edge, rng = lot.land_from_m, b.rng
     stand = rng.uniform(lot.start_m + 2.0, lot.end_m - 6.0)
-    for i in range(int(rng.integers(3, 7))):
+    for i in range(int(rng.integers(4, 8))):
         maker = cycles.motorcycle if rng.random() < 0.3 else cycles.bicycle
         b.beside(lot, maker(rng), stand + 0.85 * i, edge + 1.3, 0.5 * np.pi + rng.normal(0, 0.08))
     for s in b.spots(lot, 5.0):

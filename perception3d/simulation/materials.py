@@ -62,11 +62,11 @@ class Surface:
 
 
 SURFACES: dict[Material, Surface] = {
-    Material.ASPHALT: Surface(0.335, 0.14, 0.17, grazing_cos=0.052),
-    Material.PAVING: Surface(0.375, 0.10, 0.15, grazing_cos=0.04, roughness_m=0.006),
-    Material.CONCRETE: Surface(0.37, 0.10, 0.14, grazing_cos=0.035),
-    Material.GRAVEL: Surface(0.385, 0.14, 0.24, grazing_cos=0.03, roughness_m=0.012),
-    Material.GRASS: Surface(0.42, 0.08, 0.16, grazing_cos=0.028, roughness_m=0.03),
+    Material.ASPHALT: Surface(0.325, 0.08, 0.17, grazing_cos=0.052),
+    Material.PAVING: Surface(0.43, 0.07, 0.15, grazing_cos=0.04, roughness_m=0.006),
+    Material.CONCRETE: Surface(0.38, 0.07, 0.14, grazing_cos=0.035),
+    Material.GRAVEL: Surface(0.27, 0.09, 0.34, grazing_cos=0.03, roughness_m=0.03),
+    Material.GRASS: Surface(0.455, 0.06, 0.17, grazing_cos=0.028, roughness_m=0.045),
     Material.MARKING: Surface(0.50, 0.15, 0.20, grazing_cos=0.045),
     Material.PLASTER: Surface(0.5, 0.20, 0.14, grazing_cos=0.06),
     Material.BRICK: Surface(0.44, 0.20, 0.20, grazing_cos=0.05, roughness_m=0.006),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from perception3d.simulation import cycles, furniture, nature
-from perception3d.simulation.blocks import BLOCK_M, KERB_M, Lot, ground, patch, plan
+from perception3d.simulation.blocks import BAY_M, BLOCK_M, KERB_M, Lot, ground, patch, plan
 from perception3d.simulation.builder import Builder
 from perception3d.simulation.labels import Label
 from perception3d.simulation.lots import LOTS, Maker, bystander, parked
@@ -64,7 +64,7 @@ def _parked_row(b: Builder, lot: Lot) -> None:
             return
         turn = (np.pi if lot.side > 0 else 0.0) + (np.pi if rng.random() < 0.15 else 0.0) + rng.normal(0, 0.03)
         at = s + length / 2 - float(np.mean([mesh.vertices[:, 0].min(), mesh.vertices[:, 0].max()])) * np.cos(turn)
-        b.at(mesh, at, lot.side * (middle + rng.normal(0, 0.08)), turn, 0.02)
+        b.at(mesh, at, lot.side * (middle + rng.normal(0, 0.08)), turn, BAY_M)
         s += length + _gap(rng)
 
 
@@ -77,7 +77,7 @@ def _gap(rng: np.random.Generator) -> float:
 AT_KERB: tuple[Maker | None, ...] = (
     *(furniture.lamp,) * 3,
     *(furniture.sign,) * 3,
-    *(cycles.bicycle,) * 2,
+    *(cycles.bicycle,) * 3,
     furniture.bollards,
     nature.sapling,
     furniture.utility_pole,

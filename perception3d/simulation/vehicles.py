@@ -173,7 +173,7 @@ def caravan(rng: np.random.Generator) -> Mesh:
     length, width, height = rng.uniform(4.2, 5.6), 2.2, rng.uniform(2.4, 2.65)
     share = np.array([0.47, 0.5, 0.45, 0.35, -0.4, -0.49, -0.5, -0.45])
     level = np.array([0.4, 0.9, 0.8 * height, height, height, 0.85 * height, 0.6, 0.4])
-    body = extruded(np.column_stack([share * length, level]), width, Material.PLASTIC)
+    body = extruded(np.column_stack([share * length, level]), width, Material.PAINT)
     panes = [box([0.9, 0.05, 0.5], [x, y, 1.6], Material.GLASS) for x in (-1.2, 0.9) for y in (-width / 2, width / 2)]
     bar_end = length / 2 + 1.1
     drawbar = [bar([(length / 2, y, 0.5), (bar_end, 0, 0.5)], [0.05, 0.05], Material.METAL) for y in (-0.6, 0.6)]
