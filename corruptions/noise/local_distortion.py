@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from corruptions.core import Corrupted, Corruption, Scan, check_within, replace
+from corruptions.core import Corrupted, Corruption, Scan, check_within
+from corruptions.noise.displacement import choose_share, displace
 
 
 def local_distortion(scan: Scan, rng: np.random.Generator, *, share: float, sigma_m: float) -> Corrupted:
@@ -26,12 +27,8 @@ def local_distortion(scan: Scan, rng: np.random.Generator, *, share: float, sigm
     """
     check_within("share", share, 0, 1)
     check_within("sigma_m", sigma_m, 0, 1000)
-    chosen = rng.choice(len(scan.points), size=round(share * len(scan.points)), replace=False, shuffle=False)
-    points = scan.points.copy()
-    points[chosen, :3] += np.float32(sigma_m) * rng.standard_normal((len(chosen), 3), dtype=np.float32)
-    moved = np.zeros(len(points), dtype=bool)
-    moved[chosen] = (points[chosen, :3] != scan.points[chosen, :3]).any(axis=1)
-    return replace(scan, points, moved)
+    rows = choose_share(len(scan.points), share, rng)
+    return displace(scan, rows, rng.standard_normal((len(rows), 3), dtype=np.float32) * np.float32(sigma_m))
 
 
 LOCAL_DISTORTION = Corruption(
