@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from corruptions.core import InputError, check_finite
+from corruptions.core import INTENSITY, InputError, check_finite, check_within
 
 
 def read_points(path: str | Path, columns: int) -> NDArray[np.float32]:
@@ -27,6 +27,15 @@ def read_points(path: str | Path, columns: int) -> NDArray[np.float32]:
     points = np.fromfile(path, dtype=np.float32).reshape(-1, columns)
     check_finite(points, str(path))
     return points
+
+
+def check_columns(columns: int, ring_column: int | None) -> None:
+    """Raise :class:`InputError` unless a file has x, y, z and intensity, and the laser index in a column after them."""
+    check_within("columns", columns, INTENSITY + 1, whole=True)
+    if ring_column is not None:
+        if columns == INTENSITY + 1:
+            raise InputError(f"ring_column: a file of {columns} columns has none for the laser, found {ring_column}")
+        check_within("ring_column", ring_column, INTENSITY + 1, columns - 1, whole=True)
 
 
 def count_points(path: str | Path, columns: int) -> int:

@@ -14,7 +14,7 @@ import corruptions
 from corruptions import catalog, nuscenes, pictures
 from corruptions.core import InputError, Level, Scan, level_text, unknown
 from corruptions.describe import view_corruptions
-from corruptions.files import read_labels, read_points
+from corruptions.files import check_columns, read_labels, read_points
 from corruptions.readers import SEMANTIC_BITS, semantickitti
 from corruptions.synthetic import synthetic_image, synthetic_scan
 
@@ -140,6 +140,7 @@ def file_source(
     if path.name.endswith(".pcd.bin"):
         columns, intensity_max = nuscenes.COLUMNS, nuscenes.INTENSITY_MAX
         sensor, ring_column = nuscenes.SENSOR, nuscenes.RING_COLUMN
+    check_columns(columns, ring_column)
     points = read_points(path, columns)
     ring = None if ring_column is None else points[:, ring_column].astype(np.int32)
     semantic = None if labels is None else read_labels(labels, len(points)) & SEMANTIC_BITS
@@ -178,17 +179,23 @@ def dataset_source(dataset: str, root: Path | None, sample: str | None, version:
 
 
 def physical_values(texts: Sequence[str]) -> dict[str, float | str]:
-    """``key=value`` of a command line; a number where the value reads as one."""
+    """``key=value`` of a command line; a number, whole or not, where the value reads as one."""
     values: dict[str, float | str] = {}
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals:
             raise InputError(f"expected KEY=VALUE, found {text}")
-        try:
-            values[key] = float(value)
-        except ValueError:
-            values[key] = value
+        values[key] = _number(value)
     return values
+
+
+def _number(text: str) -> float | str:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
 
 
 def only_camera(names: Sequence[str]) -> bool:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corruptions.core import InputError, Scan
-from corruptions.files import check_label_count, count_points, read_labels, read_points
+from corruptions.files import check_columns, check_label_count, count_points, read_labels, read_points
 
 SEMANTIC_BITS = 0xFFFF  # uint32 labels: semantic id in the lower 16 bits, instance id in the upper ones
 
@@ -196,6 +196,7 @@ def _bin_sample(scan: Path, sample_id: str, label_folder: Path | None, prefix: s
 
 def _checked(reader: BinReader) -> BinReader:
     """The reader, after a look at the size of every file: hours of work shall not end at a truncated scan."""
+    check_columns(reader.columns, reader.ring_column)
     for sample in reader.sweeps:
         count = count_points(sample.files[0], reader.columns)
         if sample.labels_path is not None:

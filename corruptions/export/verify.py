@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TextIO
 
+from corruptions.core import check_within
 from corruptions.export.files import inside, sha256_of
 from corruptions.export.manifest import CHECKSUMS, MANIFEST, Entry, read_entries, read_manifest
 from corruptions.export.progress import Progress
@@ -22,8 +23,9 @@ def verify(root: Path, workers: int = 1, stream: TextIO | None = None) -> list[s
         stream: where to show progress, or None.
 
     Raises:
-        InputError: for a folder without a manifest, or a damaged one.
+        InputError: for a folder without a manifest, or a damaged one, or less than one worker.
     """
+    check_within("workers", workers, 1, whole=True)
     settings = read_manifest(root)["settings"]
     entries = read_entries(root)
     faults = list(_incomplete(settings, entries))

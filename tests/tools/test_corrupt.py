@@ -105,6 +105,15 @@ def test_show_an_image(tool, tmp_path):
     assert cv2.imread(str(tmp_path / "out.png")).std() > 10
 
 
+def test_show_takes_whole_numbers(tool, tmp_path, monkeypatch):
+    small = tool.preview.Source("a", synthetic_scan(steps=9))
+    monkeypatch.setattr(tool.preview, "synthetic_source", lambda camera: small)
+    for name, value in (("cutout", "patches=3"), ("beam_reduction", "beams=16"), ("density_decrease", "drop_share=1")):
+        tool.main(["show", name, "--set", value, "--dpi", "30", "--out", str(tmp_path / f"{name}.png")])
+        assert (tmp_path / f"{name}.png").is_file()
+    assert tool.preview.physical_values(["a=3", "b=1e-2", "c=gunn"]) == {"a": 3, "b": 0.01, "c": "gunn"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -136,6 +145,9 @@ def test_export_verify_and_repeat(tool, kitti, tmp_path, capsys):
         tool.main([*arguments, "--verify"])
     assert not exit_.value.code
     assert "every file is there" in capsys.readouterr().out
+    assert "workers: expected a whole number of at least 1" in fails(
+        tool, capsys, [*arguments, "--verify", "--workers", "0"]
+    )
     tool.main(arguments)
     assert ": 0 files made, 16 were there already; " in capsys.readouterr().out
     assert "found another one (seed: 0 there, 1 now)" in fails(tool, capsys, [*arguments, "--seed", "1"])
@@ -153,6 +165,9 @@ def test_export_names_bad_input(tool, kitti, tmp_path, capsys):
     unwritable = ["--root", str(kitti), "--out", "/dev/null"]
     assert "expected a folder that can be written" in fails(tool, capsys, ["semantickitti", *unwritable])
     assert "expected a table of nuScenes, found none" in fails(tool, capsys, ["nuscenes", *common])
+    scans = ["folder", "--root", str(kitti / "sequences/08/velodyne"), "--out", str(tmp_path), "--intensity-max", "1"]
+    assert "ring_column: a file of 4 columns has none" in fails(tool, capsys, [*scans, "--ring-column", "4"])
+    assert "columns: expected a whole number of at least 4" in fails(tool, capsys, [*scans, "--columns", "0"])
     assert "expected a folder with .bin files" in fails(
         tool, capsys, ["folder", "--root", str(tmp_path), "--out", str(tmp_path), "--intensity-max", "1"]
     )
