@@ -21,6 +21,23 @@ CFG_OPTIONS_HELP = (
 )
 
 
+class CfgOptions(DictAction):
+    """mmengine's ``DictAction``, with a usage error in place of a traceback for words without ``=``."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        """Parse the words of the option."""
+        for word in values:
+            if "=" not in word:
+                parser.error(f"{option_string}: expected key=value, found {word!r}")
+        super().__call__(parser, namespace, values, option_string)
+
+
 def add_shared_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments that mmdet3d's train and test have in common."""
     parser.add_argument("--work-dir", help="folder of logs and results; default: ./work_dirs/<name of the config>")
@@ -28,7 +45,7 @@ def add_shared_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--info-dir", help="folder of the info files of --root-path; default: data/infos/<name of the root folder>"
     )
-    parser.add_argument("--cfg-options", nargs="+", action=DictAction, help=CFG_OPTIONS_HELP)
+    parser.add_argument("--cfg-options", nargs="+", action=CfgOptions, help=CFG_OPTIONS_HELP)
     parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none", help="job launcher")
     # torchrun and older launchers spell it in two ways; only the environment variable is read
     parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
@@ -46,7 +63,10 @@ def load_config(args: argparse.Namespace) -> Config:
     """
     path = Path(args.config)
     if not path.is_file():
-        raise InputError(unknown("config", str(path), sorted(map(str, path.parent.glob("*.py")))))
+        known = sorted(map(str, path.parent.glob("*.py")))
+        raise InputError(unknown("config", str(path), known) if known else f"{path}: expected a config, found no file")
+    if args.info_dir and not args.root_path:
+        raise InputError(f"--info-dir {args.info_dir}: expected together with --root-path, found alone; give both")
     try:
         cfg = Config.fromfile(path)
     except (SyntaxError, NameError, KeyError, TypeError, OSError) as error:
@@ -58,7 +78,7 @@ def load_config(args: argparse.Namespace) -> Config:
     except (KeyError, TypeError, IndexError) as error:
         raise InputError(f"--cfg-options: {error} does not fit {path}") from error
     cfg.work_dir = args.work_dir or cfg.get("work_dir") or str(Path("work_dirs") / path.stem)
-    _check_writable(Path(cfg.work_dir))
+    check_writable(Path(cfg.work_dir), "--work-dir")
     cfg.launcher = args.launcher
     os.environ.setdefault("LOCAL_RANK", "0")
     if args.launcher != "none" and not torch.cuda.is_available():
@@ -78,7 +98,8 @@ def use_root(cfg: Config, root_path: str, info_dir: str | None) -> None:
     for split in ("train", "val", "test"):
         if loader := cfg.get(f"{split}_dataloader"):
             loader.dataset.data_root = root_path
-            loader.dataset.ann_file = str((infos / Path(loader.dataset.ann_file).name).resolve())
+            if "ann_file" in loader.dataset:  # released corrupted sets have none
+                loader.dataset.ann_file = str((infos / Path(loader.dataset.ann_file).name).resolve())
 
 
 def distribute_on_cpu(cfg: Config) -> None:
@@ -96,20 +117,22 @@ def distribute_on_cpu(cfg: Config) -> None:
 
 
 def check_checkpoint(path: str) -> None:
-    """Raise :class:`InputError` unless ``path`` is a file (or a URL, which mmengine resolves)."""
-    if "://" not in path and not Path(path).is_file():
-        raise InputError(f"{path}: expected a checkpoint, found no file; train one with tools/train.py")
+    """Raise :class:`InputError` unless ``path`` is a file."""
+    if not Path(path).is_file():
+        raise InputError(
+            f"{path}: expected a checkpoint, found no file; train one with tools/train.py, or download it first"
+        )
 
 
-def load_weights(model: torch.nn.Module, path: str) -> dict[str, Any]:
-    """Load a checkpoint of exactly this model.
+def read_weights(model: torch.nn.Module, path: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Read a checkpoint of exactly this model.
 
     Args:
-        model: the model.
+        model: the model, which is left as it is.
         path: mmengine checkpoint.
 
     Returns:
-        The checkpoint's metadata.
+        The state dict, and the checkpoint's metadata.
 
     Raises:
         InputError: for a missing or unreadable file, or weights of another model: names the first mismatches.
@@ -131,8 +154,14 @@ def load_weights(model: torch.nn.Module, path: str) -> dict[str, Any]:
             + "; ".join(faults[:3])
             + "; use the config that the checkpoint was trained with"
         )
+    return state, checkpoint.get("meta", {})
+
+
+def load_weights(model: torch.nn.Module, path: str) -> dict[str, Any]:
+    """Load a checkpoint of exactly this model, as :func:`read_weights` reads it; returns its metadata."""
+    state, meta = read_weights(model, path)
     model.load_state_dict(state)
-    return checkpoint.get("meta", {})
+    return meta
 
 
 def state_faults(expected: dict[str, torch.Tensor], found: dict[str, torch.Tensor]) -> list[str]:
@@ -145,6 +174,20 @@ def state_faults(expected: dict[str, torch.Tensor], found: dict[str, torch.Tenso
         if key in found and found[key].shape != value.shape
     ]
     return faults
+
+
+def check_writable(folder: Path, option: str) -> None:
+    """Make a folder; raise :class:`InputError`, which names the option, unless it can be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{folder}: expected a folder that can be written, found: {error.strerror}; choose another {option}"
+        ) from error
+    if not os.access(folder, os.W_OK):
+        raise InputError(
+            f"{folder}: expected a folder that can be written; change its rights or choose another {option}"
+        )
 
 
 def run(tool: Callable[[], None]) -> None:
@@ -160,12 +203,3 @@ def run(tool: Callable[[], None]) -> None:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
-
-
-def _check_writable(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{folder}: expected a folder that can be written, found: {error}; use --work-dir") from error
-    if not os.access(folder, os.W_OK):
-        raise InputError(f"{folder}: expected a folder that can be written; change its rights or use --work-dir")

@@ -5,14 +5,13 @@ python tools/test.py CONFIG CHECKPOINT --work-dir work_dirs/small --show-dir pic
 """
 
 import argparse
+from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
-from mmengine.dist import is_main_process
 from mmengine.runner import Runner
-from mmengine.utils import mkdir_or_exist
 
 from corruptions.core import InputError
-from perception3d.launch import add_shared_arguments, check_checkpoint, load_config, load_weights, run
+from perception3d.launch import add_shared_arguments, check_checkpoint, check_writable, load_config, load_weights, run
 
 
 def parse_args() -> argparse.Namespace:
@@ -46,8 +45,8 @@ def main() -> None:
     if args.show_dir:
         cfg.setdefault("custom_hooks", [])
         cfg.custom_hooks.append(dict(type="perception3d.SegmentationPictureHook", out_dir=args.show_dir))
-        if is_main_process():
-            mkdir_or_exist(args.show_dir)
+        check_writable(Path(args.show_dir), "--show-dir")
+    cfg.load_from, cfg.resume = None, False  # runner.test() would load them over the checkpoint
     runner = Runner.from_cfg(cfg)
     model = runner.model.module if hasattr(runner.model, "module") and args.launcher != "none" else runner.model
     load_weights(model.module if args.tta else model, args.checkpoint)
