@@ -15,11 +15,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmengine.config import DictAction
-
 from corruptions import __version__ as engine_version
 from corruptions.suites import SUITES, Suite, select, suite
-from perception3d.launch import CFG_OPTIONS_HELP, check_checkpoint, load_config, run
+from perception3d.launch import CFG_OPTIONS_HELP, CfgOptions, check_checkpoint, load_config, run
 from perception3d.robustness.collect import collect, settings_markdown, types_markdown
 from perception3d.robustness.evaluate import SettingEvaluator, build_dataset, check_config, device_name
 from perception3d.robustness.plan import checkpoint_hash, clean_setting, config_hash, data_hash, make_plan, versions
@@ -45,7 +43,7 @@ def parse_args(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--work-dir", help="folder of rows and table; default: ./work_dirs/<name of the config>")
     parser.add_argument("--root-path", help="folder of the data set; default: data_root of the config")
     parser.add_argument("--info-dir", help="folder of its info files; default: data/infos/<name of the root folder>")
-    parser.add_argument("--cfg-options", nargs="+", action=DictAction, help=CFG_OPTIONS_HELP)
+    parser.add_argument("--cfg-options", nargs="+", action=CfgOptions, help=CFG_OPTIONS_HELP)
     parser.set_defaults(launcher="none")
     return parser.parse_args(argv)
 

@@ -8,10 +8,11 @@ import argparse
 
 from mmengine.config import Config
 from mmengine.device import is_cuda_available, is_musa_available, is_npu_available
-from mmengine.runner import Runner
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner, find_latest_checkpoint
 
 from corruptions.core import InputError
-from perception3d.launch import add_shared_arguments, check_checkpoint, load_config, run
+from perception3d.launch import add_shared_arguments, check_checkpoint, load_config, read_weights, run
 
 
 def parse_args() -> argparse.Namespace:
@@ -50,6 +51,16 @@ def use_auto_scale_lr(cfg: Config) -> None:
     cfg.auto_scale_lr.enable = True
 
 
+def check_resumed_weights(runner: Runner, path: str | None) -> None:
+    """Refuse to resume from another model's checkpoint, by default the latest of the work dir.
+
+    mmengine would load the parts that fit and fail later, in the optimiser.
+    """
+    path = path or find_latest_checkpoint(runner.work_dir)
+    if path is not None:
+        read_weights(runner.model.module if is_model_wrapper(runner.model) else runner.model, path)
+
+
 def main() -> None:
     """Build the runner and train."""
     args = parse_args()
@@ -66,7 +77,12 @@ def main() -> None:
         if args.resume != "auto":
             check_checkpoint(args.resume)
             cfg.load_from = args.resume
-    Runner.from_cfg(cfg).train()
+    elif cfg.get("load_from") and "://" not in cfg.load_from:  # mmengine resolves URLs
+        check_checkpoint(cfg.load_from)
+    runner = Runner.from_cfg(cfg)
+    if cfg.get("resume"):
+        check_resumed_weights(runner, cfg.load_from)
+    runner.train()
 
 
 if __name__ == "__main__":

@@ -101,6 +101,30 @@ def test_one_and_two_processes_give_the_same_metrics(trained, data, tmp_path, mo
     assert sorted(p.name for p in (tmp_path / "pictures").iterdir()) == [f"08_{k:06d}.png" for k in range(3)]
 
 
+def test_two_processes_train(data, tmp_path):
+    command = ["bash", str(ROOT / "tools/dist_train.sh"), str(CONFIG), "2", *data, "--work-dir", str(tmp_path / "work")]
+    steps = ["train_cfg.max_iters=2", "train_cfg.val_interval=2", "default_hooks.checkpoint.interval=2"]
+    environment = {"PYTHON": sys.executable, "PORT": "29612", "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"}
+    run = subprocess.run([*command, *options(*steps)], env=environment, cwd=tmp_path, capture_output=True, check=False)
+    assert run.returncode == 0, run.stderr.decode()[-2000:]
+    saved = torch.load(checkpoint_of(tmp_path / "work"), weights_only=True)
+    assert saved["meta"]["iter"] == 2
+    assert not any(key.startswith("module.") for key in saved["state_dict"])  # the weights of one process fit
+
+
+def test_weights_of_the_command_line_win_over_those_of_the_config(trained, data, tmp_path, monkeypatch):
+    """A config that starts from other weights (load_from) or resumes is tested with the checkpoint that is named."""
+    saved = torch.load(checkpoint_of(trained), weights_only=True)
+    zeros = {key: torch.zeros_like(value) for key, value in saved["state_dict"].items()}
+    torch.save({"meta": {}, "state_dict": zeros}, tmp_path / "zeros.pth")
+    for name, more in (("plain", []), ("with", [f"load_from={tmp_path / 'zeros.pth'}", "resume=True"])):
+        arguments = [CONFIG, checkpoint_of(trained), *data, "--work-dir", tmp_path / name, *options(*more)]
+        assert run_tool(monkeypatch, "test.py", *arguments) == 0
+    plain, other = (np.load(tmp_path / name / "confusion_matrix.npy", allow_pickle=False) for name in ("plain", "with"))
+    assert plain[:, 1:].sum() > 0  # zeros would predict class 0 alone
+    assert np.array_equal(plain, other)
+
+
 def test_tta_gives_scores(trained, data, tmp_path, monkeypatch):
     arguments = [CONFIG, checkpoint_of(trained), *data, "--tta", "--work-dir", tmp_path]
     assert run_tool(monkeypatch, "test.py", *arguments, *options()) == 0
@@ -115,16 +139,46 @@ def test_checkpoint_of_another_model_is_refused(trained, data, tmp_path, monkeyp
     assert checkpoint_of(trained) in error
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_resuming_another_model_is_refused(trained, data, tmp_path, monkeypatch, capsys, named):
+    shutil.copytree(trained, tmp_path / "work")
+    (tmp_path / "work/last_checkpoint").write_text(str(tmp_path / "work/iter_12.pth"))
+    resume = ["--resume", checkpoint_of(trained)] if named else ["--resume"]
+    other = "model.backbone.channels=(4,4,4,8,8,8,4,4,6)"
+    arguments = [CONFIG, *data, "--work-dir", tmp_path / "work", *resume, *options(other, "train_cfg.max_iters=13")]
+    assert run_tool(monkeypatch, "train.py", *arguments) == 2
+    assert "iter_12.pth: expected the weights of this config's model" in capsys.readouterr().err
+    assert not (tmp_path / "work/iter_13.pth").exists()
+
+
+@pytest.mark.parametrize("word", ["model.num_classes", "12"])
+def test_override_without_a_value_is_a_usage_error(monkeypatch, capsys, tmp_path, word):
+    assert run_tool(monkeypatch, "train.py", CONFIG, "--work-dir", tmp_path, "--cfg-options", "a=1", word) == 2
+    assert f"--cfg-options: expected key=value, found '{word}'" in capsys.readouterr().err
+
+
+def test_pictures_that_cannot_be_written(trained, data, tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").write_text("")
+    arguments = [CONFIG, checkpoint_of(trained), *data, "--work-dir", tmp_path, "--show-dir", tmp_path / "file"]
+    assert run_tool(monkeypatch, "test.py", *arguments, *options()) == 2
+    error = capsys.readouterr().err
+    assert "file: expected a folder that can be written, found: File exists; choose another --show-dir" in error
+
+
 @pytest.mark.parametrize(
     ("tool", "arguments", "message"),
     [
         ("train.py", ["configs/segmentation/minkunet-smal.py"], "did you mean"),
         ("train.py", [CONFIG, "--resume", "nothing.pth"], "nothing.pth: expected a checkpoint"),
+        ("train.py", [CONFIG, "--cfg-options", "load_from=nothing.pth"], "nothing.pth: expected a checkpoint"),
+        ("train.py", ["nowhere/config.py"], "nowhere/config.py: expected a config, found no file"),
+        ("train.py", [CONFIG, "--info-dir", "infos"], "--info-dir infos: expected together with --root-path"),
         ("train.py", [CONFIG, "--root-path", "nowhere"], "nowhere: expected the SemanticKITTI folder"),
         ("train.py", [CONFIG, "--launcher", "pytorch"], "torchrun"),
         ("train.py", [CONFIG, "--launcher", "slurm"], "needs CUDA"),
         ("train.py", [CONFIG, "--amp"], "--amp: expected an accelerator"),
         ("test.py", [CONFIG, "nothing.pth"], "nothing.pth: expected a checkpoint"),
+        ("test.py", [CONFIG, "https://host/a.pth"], "https://host/a.pth: expected a checkpoint, found no file"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(tool, arguments, message, monkeypatch, capsys, tmp_path):
