@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,6 +110,14 @@ class BinReader:
         if sample.labels_path is None:
             return None
         return read_labels(sample.files[1], count_points(sample.files[0], self.columns), self.label_dtype)
+
+
+def reading(reader: Reader) -> dict[str, Any]:
+    """How a reader understands its files: columns, and of a :class:`BinReader` scale, sensor, rings and labels."""
+    if not isinstance(reader, BinReader):
+        return {"columns": reader.columns}
+    names = ("columns", "intensity_max", "sensor", "ring_column", "label_set")
+    return {name: getattr(reader, name) for name in names}
 
 
 def semantickitti(root: Path, sequences: Sequence[str] = ("08",)) -> BinReader:

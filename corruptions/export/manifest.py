@@ -1,8 +1,9 @@
 """What an export is and how far it has come: ``manifest.json`` and ``checksums.jsonl`` in its folder.
 
-``manifest.json`` says what decides the bytes: seed, settings with their parameters, engine and package versions, and a
-fingerprint of the source. ``checksums.jsonl`` has one line per finished file, appended and flushed to disk when the
-file is in its place, so that an interruption at any moment loses at most the files in the making.
+``manifest.json`` says what decides the bytes: seed, settings with their parameters, engine and package versions, how
+the sweeps are read (sensor, intensity scale, columns), and a fingerprint of the source. ``checksums.jsonl`` has one
+line per finished file, appended and flushed to disk when the file is in its place, so that an interruption at any
+moment loses at most the files in the making.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ def describe(
     seed: int,
     settings: Mapping[str, Any],
     sources: Iterable[tuple[str, Path]],
+    reading: Mapping[str, Any],
     with_camera: bool = False,
 ) -> dict[str, Any]:
     """Content of ``manifest.json``.
@@ -57,6 +59,7 @@ def describe(
         seed: base seed.
         settings: what is done in each folder, from :func:`setting_entry`.
         sources: id and path of every file that is read; names and sizes make the fingerprint.
+        reading: how the reader understands the files of the sweeps: what the same files could also be taken for.
         with_camera: whether images are made, whose bytes depend on opencv.
     """
     digest = hashlib.sha256()
@@ -71,9 +74,14 @@ def describe(
         "engine": corruptions.__version__,
         "packages": packages | ({"opencv": _version(OPENCV)} if with_camera else {}),
         "source": {"files": count, "sha256_of_names_and_sizes": digest.hexdigest()},
-        # as it will be read back: lists for tuples, text for anything that JSON does not know
-        "settings": _sorted(json.loads(json.dumps(settings, default=str))),
+        "reading": _as_read_back(reading),
+        "settings": _sorted(_as_read_back(settings)),
     }
+
+
+def _as_read_back(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Lists for tuples, text for anything that JSON does not know."""
+    return json.loads(json.dumps(values, default=str))
 
 
 def _version(names: Sequence[str]) -> str | None:
@@ -196,7 +204,8 @@ def _read_manifest(root: Path) -> dict[str, Any] | None:
 def _merged(root: Path, wanted: Mapping[str, Any]) -> dict[str, Any]:
     """The description with the settings that are there already; refuses another export and foreign data."""
     found = _read_manifest(root)
-    if found is None:
+    # One that came to no file, as its input was refused, binds nobody.
+    if found is None or not (read_entries(root) or any((root / name).exists() for name in found["settings"])):
         _check_empty(root, wanted["settings"])
         return dict(wanted)
     _check_same(root, found, wanted)

@@ -15,6 +15,7 @@ from corruptions.export.manifest import describe
 from corruptions.export.run import Report, run_jobs
 from corruptions.export.settings import corrupts_camera, corrupts_lidar, manifest_settings
 from corruptions.nuscenes import CAMERAS, LIDAR, NuScenes, lidar_reader, view_groups
+from corruptions.readers import reading
 from corruptions.suites import Setting, Suite
 
 SENSORS = ("lidar", "camera")
@@ -66,7 +67,12 @@ def export_nuscenes(
     records = [*(data.lidar if "lidar" in used else ()), *(data.cameras if "camera" in used else ())]
     sources = [(row["token"], data.root / row["filename"]) for row in records]
     description = describe(
-        "nuScenes", seed, manifest_settings(suite, chosen, jobs), sources, with_camera="camera" in used
+        "nuScenes",
+        seed,
+        manifest_settings(suite, chosen, jobs),
+        sources,
+        reading(lidar_reader(data)) if "lidar" in used else {},
+        with_camera="camera" in used,
     )
     report = run_jobs(root, jobs, description, workers, stream)
     for setting in chosen:

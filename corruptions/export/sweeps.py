@@ -11,7 +11,7 @@ from corruptions.export.jobs import sweep_jobs
 from corruptions.export.manifest import describe
 from corruptions.export.run import Report, run_jobs
 from corruptions.export.settings import manifest_settings
-from corruptions.readers import Reader
+from corruptions.readers import Reader, reading
 from corruptions.suites import Setting, Suite
 
 
@@ -54,5 +54,5 @@ def export(
     jobs = list(sweep_jobs(reader, suite.clean_folder, None, (), seed)) if with_clean else []
     for setting in chosen:
         jobs += sweep_jobs(reader, suite.path(setting), setting, suite.drop_of(setting), seed)
-    description = describe(reader.name, seed, manifest_settings(suite, chosen, jobs), sources)
+    description = describe(reader.name, seed, manifest_settings(suite, chosen, jobs), sources, reading(reader))
     return run_jobs(root, jobs, description, workers, stream)

@@ -18,7 +18,7 @@ from corruptions.export.jobs import sweep_jobs
 from corruptions.export.manifest import describe
 from corruptions.export.run import run_jobs
 from corruptions.export.settings import manifest_settings
-from corruptions.readers import BinReader, Sample, folder, semantickitti
+from corruptions.readers import BinReader, Sample, folder, reading, semantickitti
 from corruptions.suites import ROBO3D, SEMANTICKITTI_C, Setting, Suite, select
 from corruptions.synthetic import synthetic_scan
 
@@ -100,7 +100,13 @@ def test_order_does_not_change_a_byte(exported, kitti_root, tmp_path):
     for setting in CHOSEN:
         jobs += sweep_jobs(reader, setting.folder, setting, SEMANTICKITTI_C.drop, 0)
     sources = [(sample.id, path) for sample in reader.samples() for path in sample.files]
-    description = describe("SemanticKITTI", 0, manifest_settings(SEMANTICKITTI_C, CHOSEN, jobs), sources)
+    description = describe(
+        "SemanticKITTI",
+        0,
+        manifest_settings(SEMANTICKITTI_C, CHOSEN, jobs),
+        sources,
+        reading(semantickitti(kitti_root)),
+    )
     run_jobs(tmp_path, jobs[::-1], description)
     assert tree(tmp_path) == tree(exported)
 
@@ -180,6 +186,22 @@ def test_another_source_is_refused(copied, kitti_root, tmp_path):
             file.write(bytes(width))
     with pytest.raises(InputError, match="source: .* there, .* now"):
         run(source, copied.parent)
+
+
+def test_the_same_files_read_otherwise_are_another_export(kitti_root, tmp_path):
+    scans = kitti_root / "sequences/08/velodyne"
+    settings = select(catalog_suite(), ["density_decrease"], ["light"])
+
+    def run_with(**form):
+        given = {"intensity_max": 1.0, "sensor": "HDL-64E"} | form
+        return export(folder(scans, **given), catalog_suite(), tmp_path, settings=settings)
+
+    # the synthetic intensities stay below 1: on a scale of 255 they are refused, and nothing is made
+    with pytest.raises(InputError, match="intensity reaches only"):
+        run_with(intensity_max=255.0)
+    assert run_with().made > 0  # the refused run does not stand in the way of the right one
+    with pytest.raises(InputError, match='reading: .*"sensor": "HDL-64E".* there, .*"sensor": "VLP-16".* now'):
+        run_with(sensor="VLP-16")
 
 
 def test_released_data_is_not_overwritten(kitti_root, tmp_path):
