@@ -115,6 +115,11 @@ def export_sweeps(args: argparse.Namespace) -> export.Report:
         reader = readers.semantickitti(args.root, args.sequences)
     else:
         reader = readers.folder(args.root, label_root=args.label_root, **{key: getattr(args, key) for key in SCAN})
+    if suite.name == "catalog" and "all" in args.corruptions:
+        # Not asked for by name: what these scans cannot have is no reason to make nothing.
+        settings, reasons = export.possible(reader, settings, args.seed)
+        for name, reason in reasons.items():
+            print(f"{name} is left out: {reason}", file=sys.stderr)
     options = dict(seed=args.seed, workers=args.workers, with_clean=args.clean, stream=sys.stderr)
     return export.export(reader, suite, args.out, settings=settings, **options)
 

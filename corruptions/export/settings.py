@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from corruptions import catalog
-from corruptions.core import ADDED, MOVED
+from corruptions.core import ADDED, MOVED, InputError
 from corruptions.describe import view_corruptions
 from corruptions.export.jobs import Job
+from corruptions.readers import Reader
 from corruptions.suites import Setting, Suite, available, select, suite
 
 
@@ -38,6 +39,31 @@ def choose(
     """A suite by name, "catalog" among them, and those of its settings that both lists name (``suites.select``)."""
     chosen = catalog_suite(sensors) if name == "catalog" else suite(name)
     return chosen, select(chosen, corruptions, levels)
+
+
+def possible(reader: Reader, settings: Sequence[Setting], seed: int) -> tuple[tuple[Setting, ...], dict[str, str]]:
+    """Which settings the sweeps of a data set can have, tried on the first: some need labels or more lasers.
+
+    Args:
+        reader: the data set.
+        settings: the settings to try.
+        seed: base seed.
+
+    Returns:
+        The settings that work, and why the others do not, by folder.
+
+    Raises:
+        InputError: for a sweep that cannot be read.
+    """
+    first = reader.samples()[0]
+    scan = reader.read(first)
+    reasons: dict[str, str] = {}
+    for setting in settings:
+        try:
+            setting.corrupt(scan, seed=seed, sample=first.id)
+        except InputError as error:
+            reasons[setting.folder] = str(error)
+    return tuple(setting for setting in settings if setting.folder not in reasons), reasons
 
 
 def corrupts_lidar(setting: Setting) -> bool:

@@ -184,6 +184,25 @@ def test_a_folder_of_scans(tool, kitti, tmp_path, capsys):
     assert len(points) == pytest.approx(0.8 * os.path.getsize(scans / "000000.bin") / 16, abs=1)
 
 
+def test_a_folder_gets_what_its_scans_can_have(tool, tmp_path, capsys):
+    scan = synthetic_scan(seed=0, steps=20)
+    (tmp_path / "scans").mkdir()
+    scan.points.tofile(tmp_path / "scans/a.bin")
+    common = ["folder", "--root", str(tmp_path / "scans"), "--out", str(tmp_path), "--intensity-max", "1"]
+    common += ["--sensor", "VLP-16"]
+    tool.main([*common, "--levels", "heavy", "dense_32beam", "dense_16beam"])
+    said = capsys.readouterr().err
+    made = {path.name for path in (tmp_path / "scans-C").iterdir() if path.is_dir()}
+    # no labels for incomplete_echo, and 16 lasers are no 32
+    assert "incomplete_echo_heavy is left out: incomplete_echo removes points of vehicles: expected scan.labels" in said
+    assert "beam_reduction_dense_32beam is left out: beams: the scan has 16 lasers, found 32" in said
+    heavy = {f"{name}_heavy" for name, corruption in CATALOG.items() if "heavy" in corruption.levels}
+    assert made == heavy - {"incomplete_echo_heavy"} | {"beam_reduction_dense_16beam"}
+    with pytest.raises(SystemExit):
+        tool.main([*common, "--corruptions", "incomplete_echo"])
+    assert "error: incomplete_echo removes points of vehicles: expected scan.labels" in capsys.readouterr().err
+
+
 def start(kitti: Path, out: Path) -> subprocess.Popen:
     command = [sys.executable, "tools/corrupt.py", *EXPORT, "--root", str(kitti), "--out", str(out), "--workers", "2"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
