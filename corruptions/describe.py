@@ -6,11 +6,13 @@ import inspect
 import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from corruptions.catalog import CATALOG
 from corruptions.core import Corruption, InputError, unknown
+from corruptions.device.alignment import SAMPLE_CORRUPTIONS, SOURCES
 
 if TYPE_CHECKING:
     from corruptions.camera import ViewCorruption
@@ -44,17 +46,17 @@ def summary(corruption: Corruption | ViewCorruption) -> str:
 
 
 def catalog_text(names: Sequence[str] = (), markdown: bool = False) -> str:
-    """Both catalogs, or the entries of these names, in words.
+    """Both catalogs and what acts on a sample, or the entries of these names, in words.
 
     Args:
-        names: corruptions of either sensor; all of them by default.
-        markdown: as tables, not as text for a terminal.
+        names: corruptions; all of them by default.
+        markdown: the catalogs as tables, not as text for a terminal.
 
     Raises:
         InputError: for an unknown name (with near matches).
     """
     catalogs: dict[str, Mapping[str, Corruption | ViewCorruption]] = {"LiDAR": CATALOG, "camera": view_corruptions()}
-    known = dict.fromkeys(chain(*catalogs.values()))
+    known = dict.fromkeys(chain(*catalogs.values(), SAMPLE_CORRUPTIONS))
     for name in names:
         if name not in known:
             raise InputError(unknown("corruption", name, known))
@@ -65,6 +67,9 @@ def catalog_text(names: Sequence[str] = (), markdown: bool = False) -> str:
             parts += [_catalog_table(entries), _parameter_table(entries)]
         elif not markdown:
             parts += [f"[{sensor}] " + "\n".join(lines(corruption)) for corruption in entries]
+    if not markdown:
+        chosen = [name for name in SAMPLE_CORRUPTIONS if not names or name in names]
+        parts += ["[calibration and timing] " + "\n".join(_sample_lines(name)) for name in chosen]
     return "\n\n".join(parts)
 
 
@@ -102,6 +107,17 @@ def lines(corruption: Corruption | ViewCorruption) -> Iterator[str]:
         yield f"    {level:14} {' '.join(f'{key}={_short(value)}' for key, value in values.items())}".rstrip()
     for name, text in parameter_docs(corruption).items():
         yield textwrap.fill(f"{name}: {text}", 118, initial_indent=" " * 6, subsequent_indent=" " * 10)
+
+
+def _sample_lines(name: str) -> Iterator[str]:
+    """One corruption of calibration or timing for a terminal."""
+    levels = SAMPLE_CORRUPTIONS[name]
+    kind = type(next(iter(levels.values())))
+    yield f"{name}: {(inspect.getdoc(kind) or '').replace('``', '')}"
+    yield f"    source: {SOURCES[name]}"
+    yield f"    a function for loaders: corruptions.device.alignment.{name.upper()}[level]; no scan shows it"
+    for level, values in levels.items():
+        yield f"    {level:14} {' '.join(f'{key}={_short(value)}' for key, value in asdict(values).items())}"
 
 
 def _short(value: Any) -> str:

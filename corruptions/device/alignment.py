@@ -94,3 +94,11 @@ TEMPORAL_LAG: Mapping[str, TemporalLag] = {
     "moderate": TemporalLag(frames=6),
     "heavy": TemporalLag(frames=10),
 }
+SAMPLE_CORRUPTIONS: Mapping[str, Mapping[str, SpatialMisalignment | TemporalLag]] = {
+    "spatial_misalignment": SPATIAL_MISALIGNMENT,
+    "temporal_lag": TEMPORAL_LAG,
+}
+SOURCES: Mapping[str, str] = {
+    "spatial_misalignment": "angles of MultiCorrupt, Beemelmanns et al., IV 2024; lengths of Dong et al., CVPR 2023",
+    "temporal_lag": "Dong et al., CVPR 2023, arXiv 2303.11040, severities 1, 3, 5",
+}

@@ -71,6 +71,12 @@ def test_list_shows_every_corruption_with_levels_parameters_and_source(tool, cap
     assert "heavy          alpha_per_m=0.2\n" in fog
     assert "mor_m: meteorological optical range (visibility) in metres" in fog
     assert "snowfall" not in fog
+    tool.main(["list", "spatial_misalignment", "temporal_lag"])
+    sample = capsys.readouterr().out
+    assert "] spatial_misalignment: A calibration error: a rotation of rotation_deg and a shift" in sample
+    assert "heavy          rotation_deg=3 translation_m=0.2\n" in sample
+    assert "heavy          frames=10\n" in sample
+    assert "[LiDAR]" not in sample
 
 
 def test_list_names_near_matches(tool, capsys):
