@@ -84,7 +84,7 @@ def list_scans(folders: CorruptedFolders, setting: str, sequence: str = "08") ->
         sequence: the sequence that a folder without sequences was made from.
 
     Raises:
-        InputError: for an unknown setting, an unfinished export, or files of the wrong size.
+        InputError: for an unknown setting, an unfinished export, scans without points, or files of the wrong size.
     """
     if setting not in folders.settings:
         raise InputError(unknown("setting", setting, folders.settings, of=str(folders.root)))
@@ -92,6 +92,11 @@ def list_scans(folders: CorruptedFolders, setting: str, sequence: str = "08") ->
     scans += sorted((folders.root / setting).glob("sequences/*/velodyne/*.bin"))
     pairs = [(scan, scan.parent.parent / "labels" / f"{scan.stem}.label") for scan in scans]
     _check_complete(folders.root, setting, len(scans) + sum(labels.is_file() for _, labels in pairs))
+    if pairs and not any(scan.stat().st_size for scan, _ in pairs):
+        raise InputError(
+            f"{folders.root / setting}: no scan of it has a point, as after missing_lidar: nothing is left to score; "
+            "choose another setting"
+        )
     infos = []
     for scan, labels in pairs:
         check_label_count(labels, count_points(scan, COLUMNS), np.uint32)

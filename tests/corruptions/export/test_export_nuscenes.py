@@ -251,7 +251,9 @@ def test_devkit_loads_an_export_of_real_keyframes(data_root, tmp_path):
     from nuscenes.utils.data_classes import LidarPointCloud
 
     data = load(data_root / "nuscenes", "v1.0-mini", scenes=("scene-0523",))
-    chosen = settings("beam_reduction_sparse_16beam", "local_distortion_light", "camera_crash_light")
+    chosen = settings(
+        "beam_reduction_sparse_16beam", "local_distortion_light", "camera_crash_light", "missing_lidar_heavy"
+    )
     report = export_nuscenes(data, SUITE, tmp_path, settings=chosen)
     for folder in (setting.folder for setting in chosen):
         devkit = NuScenes("v1.0-mini", str(report.root / folder), verbose=False)
@@ -263,6 +265,7 @@ def test_devkit_loads_an_export_of_real_keyframes(data_root, tmp_path):
         )
         changed = cloud.points.shape != clean.points.shape or not np.array_equal(cloud.points, clean.points)
         assert changed == (folder != "camera_crash_light")
+        assert (cloud.nbr_points() == 0) == (folder == "missing_lidar_heavy")
         images = [devkit.get_sample_data_path(sample["data"][channel]) for channel in CAMERAS]
         black = [cv2.imread(path).max() == 0 for path in images]
         assert sum(black) == (folder == "camera_crash_light")

@@ -198,6 +198,10 @@ def test_bad_folders_are_named(exported, tmp_path):
     os.truncate(root / "fog_heavy/labels/000004.label", 8)
     with pytest.raises(InputError, match="000004.label: expected .* labels, one per point"):
         read_back(root, "fog_heavy")
+    for path in (root / "fog_moderate").glob("*/*"):
+        os.truncate(path, 0)
+    with pytest.raises(InputError, match="fog_moderate: no scan of it has a point, as after missing_lidar"):
+        read_back(root, "fog_moderate")
     (root / "manifest.json").unlink()  # as released data
     assert len(read_back(root, "fog_light")) == 1
     assert len(read_back(exported["robo3d"], ROBO3D.path(ROBO3D.settings[0]))) == 2
