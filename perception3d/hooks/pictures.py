@@ -10,6 +10,7 @@ import numpy as np
 from mmengine.hooks import Hook
 from numpy.typing import NDArray
 
+from corruptions.files import read_points
 from perception3d.registry import HOOKS
 
 
@@ -31,11 +32,16 @@ class SegmentationPictureHook(Hook):
     ) -> None:
         """Draw every sample of the batch."""
         meta = runner.test_dataloader.dataset.metainfo
-        for points, sample in zip(data_batch["inputs"]["points"], outputs or [], strict=True):
+        inputs = data_batch["inputs"]
+        for index, sample in enumerate(outputs or []):
+            if isinstance(inputs, dict):
+                xy = inputs["points"][index][:, :2].cpu().numpy()
+            else:  # test-time augmentation hands over turned and flipped points
+                xy = read_points(sample.metainfo["lidar_path"], sample.metainfo["num_pts_feats"])[:, :2]
             name = str(sample.metainfo.get("sample_id", Path(sample.metainfo["lidar_path"]).stem)).replace("/", "_")
             draw_segmentation(
                 self.out_dir / f"{name}.png",
-                points[:, :2].cpu().numpy(),
+                xy,
                 np.asarray(sample.eval_ann_info["pts_semantic_mask"]),
                 sample.pred_pts_seg.pts_semantic_mask.cpu().numpy(),
                 meta["classes"],

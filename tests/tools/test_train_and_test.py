@@ -126,8 +126,9 @@ def test_weights_of_the_command_line_win_over_those_of_the_config(trained, data,
 
 
 def test_tta_gives_scores(trained, data, tmp_path, monkeypatch):
-    arguments = [CONFIG, checkpoint_of(trained), *data, "--tta", "--work-dir", tmp_path]
+    arguments = [CONFIG, checkpoint_of(trained), *data, "--tta", "--work-dir", tmp_path, "--show-dir", tmp_path / "png"]
     assert run_tool(monkeypatch, "test.py", *arguments, *options()) == 0
+    assert sorted(p.name for p in (tmp_path / "png").iterdir()) == [f"08_{k:06d}.png" for k in range(3)]
     assert np.load(tmp_path / "confusion_matrix.npy", allow_pickle=False).sum() == 3 * 600
 
 
