@@ -9,7 +9,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from corruptions.core import InputError
 from corruptions.suites import Setting
+from perception3d.robustness.plan import is_clean
 from perception3d.robustness.rows import Fingerprint, Row, Score, write_atomically, write_row
 from perception3d.robustness.scenes import Scene, scene_bytes, scene_path
 
@@ -26,8 +28,8 @@ def run_settings(
 ) -> list[Row]:
     """Evaluate settings and write a row for each as soon as it is known.
 
-    A setting that raises leaves an error row, and the sweep goes on. An interruption (Ctrl-C) passes through; the rows
-    written before it stay.
+    A setting that raises leaves an error row, and the sweep goes on. Bad input of the clean setting passes through, as
+    every other setting would fail alike, and so does an interruption (Ctrl-C); the rows written before it stay.
 
     Args:
         todo: settings in order of evaluation.
@@ -41,7 +43,7 @@ def run_settings(
         The rows written, in order.
 
     Raises:
-        InputError: when the folder cannot be written.
+        InputError: when the folder cannot be written, or the clean scans are bad.
     """
     written: list[Row] = []
     started = time.perf_counter()
@@ -62,6 +64,8 @@ def run_setting(
     try:
         score, scene = evaluate(setting)
     except Exception as failure:  # whatever breaks one setting must not cost the others; the row says what it was
+        if is_clean(setting) and isinstance(failure, InputError):
+            raise
         error = {"message": message(failure), "traceback": traceback.format_exc()}
     seconds = time.perf_counter() - begin
     run = {

@@ -216,6 +216,19 @@ def test_bad_options_are_one_line(refused, tmp_path, options, message):
     assert not (tmp_path / "rows").exists()
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_point_that_is_not_finite_is_one_line(sweep, refused, tmp_path, workers):
+    config, checkpoint = write_world(tmp_path)
+    scan = tmp_path / "kitti/sequences/08/velodyne/000001.bin"
+    points = np.fromfile(scan, np.float32)
+    points[5] = np.nan
+    points.tofile(scan)
+    options = ["--cfg-options", f"test_dataloader.num_workers={workers}"]
+    line = refused(*options, config=config, checkpoint=checkpoint, work_dir=tmp_path / "work")
+    assert line.startswith(f"{scan}: expected finite values, found 1 of 5760 points with NaN or inf, first at row 1")
+    assert not (tmp_path / "work/rows").exists()
+
+
 def test_bad_files_are_one_line(sweep, refused, tmp_path, world):
     assert "missing.pth: expected a checkpoint" in refused(checkpoint=tmp_path / "missing.pth")
     other = write_checkpoint(tmp_path / "other.pth", heights_m=(0.0, 1.0, 2.0))

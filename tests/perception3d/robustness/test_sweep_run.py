@@ -3,6 +3,7 @@ import pytest
 
 from corruptions.core import InputError
 from corruptions.suites import SEMANTICKITTI_C, select
+from perception3d.robustness.plan import clean_setting
 from perception3d.robustness.rows import Fingerprint, Score, read_rows
 from perception3d.robustness.run import duration, message, run_settings
 from perception3d.robustness.scenes import Scene, read_scene, scene_path
@@ -45,6 +46,17 @@ def test_a_failing_setting_leaves_an_error_row_and_the_others_go_on(tmp_path):
     assert "FAILED: ZeroDivisionError: float division by zero" in lines[1]
     assert read_rows(tmp_path, "semantickitti_c")["local_moderate"] == rows[1]
     assert not scene_path(tmp_path, "semantickitti_c", "local_moderate").exists()
+
+
+def test_bad_clean_scans_end_the_sweep_before_any_row(tmp_path):
+    def evaluate(setting):
+        raise InputError("08/velodyne/000001.bin: expected finite values")
+
+    with pytest.raises(InputError, match="expected finite values"):
+        run([clean_setting(SEMANTICKITTI_C), *LOCAL], evaluate, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    rows, _ = run(LOCAL[:1], evaluate, tmp_path)  # a corruption that refuses its parameters costs one row
+    assert rows[0].error["message"].startswith("InputError: 08/velodyne")
 
 
 def test_an_interruption_keeps_the_finished_rows(tmp_path):
