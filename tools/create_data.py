@@ -68,12 +68,13 @@ def output_folder(root: Path, out_dir: Path | None) -> Path:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Entry point: one line and exit code 1 on bad input."""
+    """Entry point: one line and exit code 2 on bad input."""
     parsed = parse_args(arguments)
     try:
         parsed.run(parsed)
     except InputError as error:
-        sys.exit(f"create_data: {error}")
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
 
 
 if __name__ == "__main__":

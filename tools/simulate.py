@@ -51,7 +51,7 @@ class Progress:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line: one line and exit code 1 on bad input."""
+    """Run the command line: one line and exit code 2 on bad input, 130 when interrupted."""
     args = parse_args(arguments)
     start = time.monotonic()
     try:
@@ -59,9 +59,11 @@ def main(arguments: list[str] | None = None) -> None:
         request = semantickitti.Request(args.out, args.seed, scans, args.interval)
         written = semantickitti.write(request, args.workers, Progress())
     except InputError as error:
-        sys.exit(f"simulate: {error}")
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
     except KeyboardInterrupt:
-        sys.exit("simulate: interrupted; the same command goes on where it stopped")
+        print("interrupted; the same command goes on where it stopped", file=sys.stderr)
+        sys.exit(130)
     print(f"{written} scans written to {args.out / 'sequences'} in {time.monotonic() - start:.1f} s")
 
 

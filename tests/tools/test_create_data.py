@@ -1,4 +1,5 @@
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
@@ -30,25 +31,28 @@ def test_default_output_is_outside_the_root(create_data, tmp_path, monkeypatch, 
     assert printed[0].split("->")[0].split() == ["train", "3", "scans,", "sequences", "01", "10"]
 
 
-def test_output_in_the_root_only_when_asked_for(create_data, tmp_path, monkeypatch):
+def test_output_in_the_root_only_when_asked_for(create_data, tmp_path, monkeypatch, capsys):
     root = write_root(tmp_path / "kitti")
     monkeypatch.chdir(root)
     before = files(root)
-    with pytest.raises(SystemExit, match=r"create_data: --out-dir: the default .* lies inside --root-path"):
+    with pytest.raises(SystemExit) as stop:
         create_data.main(["semantickitti", "--root-path", "."])
+    assert stop.value.code == 2
+    assert re.search("error: --out-dir: the default .* lies inside --root-path", capsys.readouterr().err)
     assert files(root) == before
     create_data.main(["semantickitti", "--root-path", ".", "--out-dir", "."])
     assert files(root) - before == {f"semantickitti_infos_{s}.pkl" for s in ("train", "val", "trainval", "test")}
 
 
-def test_bad_input_is_one_line_and_writes_nothing(create_data, tmp_path):
+def test_bad_input_is_one_line_and_writes_nothing(create_data, tmp_path, capsys):
     root = write_root(tmp_path / "kitti")
     (root / "sequences/08/labels/000004.label").write_bytes(b"\0" * 8)
     with pytest.raises(SystemExit) as stop:
         create_data.main(["semantickitti", "--root-path", str(root), "--out-dir", str(tmp_path / "out")])
-    assert isinstance(stop.value.code, str)  # Python prints it to stderr and exits with 1
-    assert "000004.label: expected 5 labels" in stop.value.code
-    assert "\n" not in stop.value.code
+    assert stop.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+    assert "000004.label: expected 5 labels" in line
     assert not (tmp_path / "out").exists()
 
 
