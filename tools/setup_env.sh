@@ -33,7 +33,7 @@ find_python() {
         command -v "$candidate"
         return
     done
-    die "expected Python 3.11, found $(python3 --version 2>&1 || echo none); install it (Debian: apt-get install python3.11 python3.11-venv python3.11-dev) or name it: PYTHON=/path/to/python3.11 $0"
+    die "expected Python 3.11, found $(python3 --version 2>/dev/null || echo none); install it (Debian: apt-get install python3.11 python3.11-venv python3.11-dev) or name it: PYTHON=/path/to/python3.11 $0"
 }
 
 check_build_tools() {
