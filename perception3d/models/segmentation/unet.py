@@ -30,7 +30,7 @@ class ConvNorm(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """x <- relu(shortcut(x) + norm(conv(relu(norm(conv(x))))), 3x3x3 submanifold convolutions."""
+    """x <- relu(shortcut(x) + norm(conv(relu(norm(conv(x)))))), 3x3x3 submanifold convolutions."""
 
     def __init__(self, channels_in: int, channels_out: int, indice_key: str) -> None:
         super().__init__()
