@@ -163,6 +163,27 @@ def test_entry_is_documented(name: str) -> None:
     assert all(keyword.kind is keyword.KEYWORD_ONLY for keyword in keywords)
 
 
+def harm(scan: Scan, out: Corrupted) -> tuple[float, float, float]:
+    """Points lost, moved or added; intensity lost; root mean square shift of the points in metres."""
+    known = out.source >= 0
+    before, after = scan.points[out.source[known]], out.points[known]
+    untouched = np.count_nonzero(out.status == KEPT)
+    shift_m = np.linalg.norm(after[:, :3].astype(np.float64) - before[:, :3], axis=1)
+    energy = scan.points[:, INTENSITY].sum(dtype=np.float64) - after[:, INTENSITY].sum(dtype=np.float64)
+    changed = len(scan.points) - untouched + np.count_nonzero(~known)
+    return changed, energy, float(np.sqrt(np.square(shift_m).mean())) if len(shift_m) else 0.0
+
+
+@pytest.mark.parametrize("name", [name for name, corruption in CATALOG.items() if len(corruption.levels) > 1])
+def test_levels_grow(name: str, street_scan: Scan) -> None:
+    """One of the three grows at every level; which one is for the corruption's own tests to say."""
+    measured = np.array([harm(street_scan, apply(street_scan, name, level)) for level in CATALOG[name].levels])
+    steps = np.diff(measured, axis=0)
+    # sparse_32beam and dense_16beam leave the same number of points: a quarter
+    grows = steps >= 0 if name == "beam_reduction" else steps > 0
+    assert (grows.all(axis=0) & (measured[-1] > measured[0])).any(), measured
+
+
 def test_physical_values_replace_those_of_the_level(street_scan: Scan) -> None:
     given = {"share": 0.2, "sigma_m": 0.3}
     by_value = corruptions.corrupt(street_scan, "local_distortion", seed=0, sample="a", **given)
