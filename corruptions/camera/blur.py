@@ -96,8 +96,8 @@ def defocus_blur(views: Views, rng: np.random.Generator, *, radius_px: float) ->
 def zoom_blur(views: Views, rng: np.random.Generator, *, zoom: float) -> NDArray[np.uint8]:
     """Average each view over magnifications from 1 to ``zoom`` about its centre.
 
-    Driving at ``speed_mps`` towards something ``distance_m`` away for ``exposure_s`` magnifies it by
-    ``distance_m / (distance_m - speed_mps * exposure_s)``. The magnifications are ``q**k``, k = 0 .. 2**m - 1, with
+    Driving at ``speed_m_per_s`` towards something ``distance_m`` away for ``exposure_s`` magnifies it by
+    ``distance_m / (distance_m - speed_m_per_s * exposure_s)``. The magnifications are ``q**k``, k = 0 .. 2**m - 1, with
     steps of at most one pixel at the corner. Their mean is the product over i of ``(1 + Z**(2**i)) / 2``, Z being the
     magnification by q, so m warps do the work of 2**m, at the price of m bilinear interpolations.
 

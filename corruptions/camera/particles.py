@@ -118,7 +118,7 @@ def visible(particles: Particles, depth_m: NDArray[np.float32] | None) -> Partic
 
 def shadow(
     particles: Particles,
-    velocity_mps: NDArray[np.float64],
+    velocity_m_per_s: NDArray[np.float64],
     camera: Camera,
     focal: float,
     shape: tuple[int, int],
@@ -127,7 +127,7 @@ def shadow(
 
     Args:
         particles: (n) particles.
-        velocity_mps: (n, 2) velocity across and down the image.
+        velocity_m_per_s: (n, 2) velocity across and down the image.
         camera: aperture and exposure.
         focal: focal length in pixels.
         shape: rows and columns of the view.
@@ -138,7 +138,7 @@ def shadow(
     from corruptions.camera import kernels
 
     px_per_m = focal / particles.distance_m
-    motions = velocity_mps * (camera.exposure_s * px_per_m)[:, None]
+    motions = velocity_m_per_s * (camera.exposure_s * px_per_m)[:, None]
     lengths = np.hypot(motions[:, 0], motions[:, 1])
     blocked_px2 = np.pi / 4.0 * (particles.diameter_m * px_per_m) ** 2
     spread_m = np.hypot(particles.diameter_m, camera.aperture_mm * 1e-3)
@@ -159,8 +159,8 @@ def fall(
     *,
     spectrum: Spectrum,
     camera: Camera,
-    fall_mps: Callable[[NDArray[np.float64]], NDArray[np.float64]],
-    wind_mps: float,
+    fall_m_per_s: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    wind_m_per_s: float,
     radiance: float,
     assumed_depth_m: float,
 ) -> NDArray[np.uint8]:
@@ -174,15 +174,15 @@ def fall(
         rng: random generator.
         spectrum: size distribution.
         camera: optics and exposure.
-        fall_mps: fall speed of particles of given diameters in metres.
-        wind_mps: largest speed across the image; each view, looking its own way, draws from -wind..wind.
+        fall_m_per_s: fall speed of particles of given diameters in metres.
+        wind_m_per_s: largest speed across the image; each view, looking its own way, draws from -wind..wind.
         radiance: light of a particle over that of the surroundings.
         assumed_depth_m: distance of the scene where no depth is given.
 
     Returns:
         uint8 (V, H, W, 3).
     """
-    check_range("wind_mps", wind_mps, 0.0, 60.0)
+    check_range("wind_m_per_s", wind_m_per_s, 0.0, 60.0)
     check_range("assumed_depth_m", assumed_depth_m, 0.0, 1e6)
     ambient = ambient_light(views.images)
     shape = (views.images.shape[1], views.images.shape[2])
@@ -190,9 +190,9 @@ def fall(
     out = np.empty_like(views.images)
     for index, view in enumerate(views.images):
         particles = scatter(spectrum, focal, shape, rng)
-        across = rng.uniform(-wind_mps, wind_mps)
+        across = rng.uniform(-wind_m_per_s, wind_m_per_s)
         particles = visible(particles, None if views.depth_m is None else views.depth_m[index])
-        down = fall_mps(particles.diameter_m)
+        down = fall_m_per_s(particles.diameter_m)
         velocity = np.column_stack([np.full_like(down, across), down])
         through = shadow(particles, velocity, camera, focal, shape)
         veil = transmission(views, index, spectrum.extinction_per_m, assumed_depth_m)

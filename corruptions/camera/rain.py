@@ -16,7 +16,7 @@ def marshall_palmer(rate_mm_per_h: float) -> Spectrum:
     return Spectrum(n0_per_m3_mm=8000.0, slope_per_mm=4.1 * rate_mm_per_h**-0.21)
 
 
-def terminal_velocity_mps(diameter_m: NDArray[np.float64]) -> NDArray[np.float64]:
+def terminal_velocity_m_per_s(diameter_m: NDArray[np.float64]) -> NDArray[np.float64]:
     """Fall speed of drops: ``9.65 - 10.3 exp(-0.6 D)`` m/s, D in mm (Atlas, Srivastava and Sekhon 1973)."""
     return np.maximum(9.65 - 10.3 * np.exp(-600.0 * diameter_m), 0.1)
 
@@ -26,7 +26,7 @@ def rain(
     rng: np.random.Generator,
     *,
     rate_mm_per_h: float,
-    wind_mps: float = 2.0,
+    wind_m_per_s: float = 2.0,
     exposure_s: float = 0.004,
     aperture_mm: float = 1.0,
     horizontal_fov_deg: float = 65.0,
@@ -42,7 +42,7 @@ def rain(
         views: images in RGB; with ``depth_m`` drops behind the scene are hidden and the veil follows the scene.
         rng: random generator.
         rate_mm_per_h: rain rate.
-        wind_mps: largest speed of the drops across the image; each view, looking its own way, draws from -wind..wind.
+        wind_m_per_s: largest speed of the drops across the image; each view, looking its own way, draws from +-wind.
         exposure_s: shutter time; streaks are ``focal_px * speed * exposure / distance`` long.
         aperture_mm: diameter of the entrance pupil, which blurs near drops.
         horizontal_fov_deg: full horizontal field of view.
@@ -57,8 +57,8 @@ def rain(
         rng,
         spectrum=marshall_palmer(rate_mm_per_h),
         camera=Camera(horizontal_fov_deg, aperture_mm, exposure_s),
-        fall_mps=terminal_velocity_mps,
-        wind_mps=wind_mps,
+        fall_m_per_s=terminal_velocity_m_per_s,
+        wind_m_per_s=wind_m_per_s,
         radiance=DROP_RADIANCE,
         assumed_depth_m=assumed_depth_m,
     )
@@ -76,7 +76,7 @@ RAIN = ViewCorruption(
     severity="mean absolute change; rain rate",
     parameter_docs={
         "rate_mm_per_h": "rain rate in mm/h",
-        "wind_mps": "largest speed of the drops across the image in m/s",
+        "wind_m_per_s": "largest speed of the drops across the image in m/s",
         "exposure_s": "shutter time in s",
         "aperture_mm": "diameter of the entrance pupil in mm",
         "horizontal_fov_deg": "full horizontal field of view in degrees",

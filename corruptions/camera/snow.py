@@ -29,8 +29,8 @@ def snow(
     rng: np.random.Generator,
     *,
     rate_mm_per_h: float,
-    terminal_velocity_mps: float = 1.0,
-    wind_mps: float = 1.0,
+    terminal_velocity_m_per_s: float = 1.0,
+    wind_m_per_s: float = 1.0,
     exposure_s: float = 0.004,
     aperture_mm: float = 1.0,
     horizontal_fov_deg: float = 65.0,
@@ -44,8 +44,8 @@ def snow(
         views: images in RGB; with ``depth_m`` flakes behind the scene are hidden and the veil follows the scene.
         rng: random generator.
         rate_mm_per_h: snowfall rate in mm of melted water.
-        terminal_velocity_mps: fall speed; 1 m/s makes the size distribution carry its own rate.
-        wind_mps: largest speed of the flakes across the image; each view, looking its own way, draws from -wind..wind.
+        terminal_velocity_m_per_s: fall speed; 1 m/s makes the size distribution carry its own rate.
+        wind_m_per_s: largest speed of the flakes across the image; each view, looking its own way, draws from +-wind.
         exposure_s: shutter time; flakes blur over ``focal_px * speed * exposure / distance``.
         aperture_mm: diameter of the entrance pupil, which blurs near flakes.
         horizontal_fov_deg: full horizontal field of view.
@@ -55,14 +55,14 @@ def snow(
         uint8 (V, H, W, 3).
     """
     check_range("rate_mm_per_h", rate_mm_per_h, 0.01, 20.0)
-    check_range("terminal_velocity_mps", terminal_velocity_mps, 0.0, 10.0)
+    check_range("terminal_velocity_m_per_s", terminal_velocity_m_per_s, 0.0, 10.0)
     return fall(
         views,
         rng,
         spectrum=gunn_marshall(rate_mm_per_h),
         camera=Camera(horizontal_fov_deg, aperture_mm, exposure_s),
-        fall_mps=lambda diameter_m: np.full_like(diameter_m, terminal_velocity_mps),
-        wind_mps=wind_mps,
+        fall_m_per_s=lambda diameter_m: np.full_like(diameter_m, terminal_velocity_m_per_s),
+        wind_m_per_s=wind_m_per_s,
         radiance=FLAKE_ALBEDO,
         assumed_depth_m=assumed_depth_m,
     )
@@ -80,8 +80,8 @@ SNOW = ViewCorruption(
     severity="mean absolute change; snowfall rate",
     parameter_docs={
         "rate_mm_per_h": "snowfall rate in mm/h of melted water",
-        "terminal_velocity_mps": "fall speed of the flakes in m/s",
-        "wind_mps": "largest speed of the flakes across the image in m/s",
+        "terminal_velocity_m_per_s": "fall speed of the flakes in m/s",
+        "wind_m_per_s": "largest speed of the flakes across the image in m/s",
         "exposure_s": "shutter time in s",
         "aperture_mm": "diameter of the entrance pupil in mm",
         "horizontal_fov_deg": "full horizontal field of view in degrees",

@@ -136,7 +136,7 @@ def test_physical_value_beside_a_level_replaces_it(scene):
         ("fog", {"level": "light", "alpha_per_m": 0.1}, "exactly one of visibility_m and alpha_per_m"),
         ("fog", {"airlight": 0.5}, "exactly one"),
         ("fog", {"visibility_m": 0.0}, "visibility_m: expected a value in"),
-        ("rain", {"wind_mps": 3.0}, "rate_mm_per_h"),
+        ("rain", {"wind_m_per_s": 3.0}, "rate_mm_per_h"),
         ("rain", {"level": "light", "horizontal_fov_deg": 180.0}, "horizontal_fov_deg"),
         ("gaussian_noise", {"sigma": float("nan")}, "sigma"),
         ("jpeg", {"quality": 0}, "quality"),

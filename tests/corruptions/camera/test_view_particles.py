@@ -6,7 +6,7 @@ from scipy.integrate import quad
 
 from corruptions.camera import Views, corrupt_views
 from corruptions.camera.particles import NEAREST_M, RESOLVED_PX, Camera, Particles, scatter, shadow, visible
-from corruptions.camera.rain import marshall_palmer, terminal_velocity_mps
+from corruptions.camera.rain import marshall_palmer, terminal_velocity_m_per_s
 from corruptions.camera.snow import gunn_marshall
 
 FOCAL = 600.0
@@ -22,7 +22,7 @@ def test_fall_speed_of_drops_against_the_measurements_of_gunn_and_kinzer():
     # Gunn and Kinzer 1949: diameters in mm, speeds in m/s
     measured = {1.0: 4.03, 2.0: 6.49, 3.0: 8.06, 4.0: 8.83, 5.0: 9.09}
     for diameter_mm, speed in measured.items():
-        assert terminal_velocity_mps(np.array([diameter_mm * 1e-3]))[0] == pytest.approx(speed, rel=0.04)
+        assert terminal_velocity_m_per_s(np.array([diameter_mm * 1e-3]))[0] == pytest.approx(speed, rel=0.04)
 
 
 @pytest.mark.parametrize("rate", [1.0, 10.0, 100.0])
@@ -30,7 +30,7 @@ def test_drops_carry_about_their_rain_rate(rate):
     rain = marshall_palmer(rate)
 
     def flux(d_mm):
-        speed = terminal_velocity_mps(np.array([d_mm * 1e-3]))[0]
+        speed = terminal_velocity_m_per_s(np.array([d_mm * 1e-3]))[0]
         return np.pi / 6 * d_mm**3 * rain.n0_per_m3_mm * np.exp(-rain.slope_per_mm * d_mm) * speed
 
     # mm3 / (m2 s) = 1e-6 mm/s; Marshall and Palmer's fit to the rate is known to be good to some 20 %
