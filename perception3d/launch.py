@@ -124,7 +124,7 @@ def check_checkpoint(path: str) -> None:
         )
 
 
-def read_weights(model: torch.nn.Module, path: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+def read_weights(model: torch.nn.Module, path: str) -> dict[str, torch.Tensor]:
     """Read a checkpoint of exactly this model.
 
     Args:
@@ -132,7 +132,7 @@ def read_weights(model: torch.nn.Module, path: str) -> tuple[dict[str, torch.Ten
         path: mmengine checkpoint.
 
     Returns:
-        The state dict, and the checkpoint's metadata.
+        The state dict.
 
     Raises:
         InputError: for a missing or unreadable file, or weights of another model: names the first mismatches.
@@ -154,14 +154,12 @@ def read_weights(model: torch.nn.Module, path: str) -> tuple[dict[str, torch.Ten
             + "; ".join(faults[:3])
             + "; use the config that the checkpoint was trained with"
         )
-    return state, checkpoint.get("meta", {})
+    return state
 
 
-def load_weights(model: torch.nn.Module, path: str) -> dict[str, Any]:
-    """Load a checkpoint of exactly this model, as :func:`read_weights` reads it; returns its metadata."""
-    state, meta = read_weights(model, path)
-    model.load_state_dict(state)
-    return meta
+def load_weights(model: torch.nn.Module, path: str) -> None:
+    """Load a checkpoint of exactly this model, as :func:`read_weights` reads it."""
+    model.load_state_dict(read_weights(model, path))
 
 
 def state_faults(expected: dict[str, torch.Tensor], found: dict[str, torch.Tensor]) -> list[str]:
