@@ -93,3 +93,5 @@ def _size(path: str | Path) -> int:
         return Path(path).stat().st_size
     except FileNotFoundError:
         raise InputError(f"{path}: expected a file, found none; check the data root and the info file") from None
+    except OSError as error:
+        raise InputError(f"{path}: expected a readable file, found: {error.strerror}; check its rights") from None

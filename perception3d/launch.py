@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from mmengine.config import Config, DictAction
+from mmengine.runner import Runner
 
 from corruptions.core import InputError, unknown
 from perception3d.compat import repair_stack
@@ -116,6 +117,16 @@ def distribute_on_cpu(cfg: Config) -> None:
     cfg.model_wrapper_cfg = dict(type="MMDistributedDataParallel", device_ids=None)
 
 
+def build_runner(cfg: Config) -> Runner:
+    """The Runner of a config; raises :class:`InputError` for a class that no registry has, or a missing part."""
+    try:
+        return Runner.from_cfg(cfg)
+    except (KeyError, AttributeError) as error:
+        if not isinstance(error, KeyError) and "ConfigDict" not in str(error):
+            raise
+        raise InputError(f"{cfg.filename}: {str(error).strip(chr(34))}; correct the config") from error
+
+
 def check_checkpoint(path: str) -> None:
     """Raise :class:`InputError` unless ``path`` is a file."""
     if not Path(path).is_file():
@@ -144,7 +155,8 @@ def read_weights(model: torch.nn.Module, path: str) -> dict[str, torch.Tensor]:
         # torch says much more, and advises to switch the safe loading off
         reason = f"{error}".split(". ")[0].splitlines()[:1]
         raise InputError(
-            f"{path}: expected an mmengine checkpoint, found a file that does not load safely: {''.join(reason)}"
+            f"{path}: expected an mmengine checkpoint, found a file that does not load safely: "
+            f"{type(error).__name__}: {''.join(reason)}"
         ) from error
     state = checkpoint.get("state_dict", checkpoint) if isinstance(checkpoint, dict) else {}
     faults = state_faults(model.state_dict(), state)

@@ -27,13 +27,14 @@ done
 
 find_python() {
     local candidate
-    for candidate in "${PYTHON:-}" python3.11 python3; do
-        [ -n "$candidate" ] && command -v "$candidate" >/dev/null 2>&1 || continue
+    # a PYTHON that is given is meant: no other takes its place
+    for candidate in ${PYTHON:-python3.11 python3}; do
+        command -v "$candidate" >/dev/null 2>&1 || continue
         [ "$("$candidate" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)" = 3.11 ] || continue
         command -v "$candidate"
         return
     done
-    die "expected Python 3.11, found $(python3 --version 2>/dev/null || echo none); install it (Debian: apt-get install python3.11 python3.11-venv python3.11-dev) or name it: PYTHON=/path/to/python3.11 $0"
+    die "expected Python 3.11, found $("${PYTHON:-python3}" --version 2>/dev/null || echo none); install it (Debian: apt-get install python3.11 python3.11-venv python3.11-dev) or name it: PYTHON=/path/to/python3.11 $0"
 }
 
 check_build_tools() {
@@ -80,8 +81,8 @@ import sys
 from importlib.metadata import version
 
 name, _, wanted = sys.argv[1].partition("==")
-found = version(name).split("+")[0]
-sys.exit(bool(wanted) and found != wanted)
+found = version(name)
+sys.exit(bool(wanted) and wanted not in (found, found.split("+")[0]))
 EOF
 }
 
@@ -112,7 +113,8 @@ if [ -f "$venv/perception3d.stamp" ] && [ "$(cat "$venv/perception3d.stamp")" = 
 fi
 check_build_tools "$python"
 system_libraries
-export PIP_CONSTRAINT=$here/tools/constraints.txt
+pins=$here/tools/constraints.txt own_constraint=${PIP_CONSTRAINT:-}
+export PIP_CONSTRAINT="$pins $own_constraint"
 
 if ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
     say "making $venv with $python"
@@ -134,8 +136,8 @@ if ! "$venv/bin/python" -c 'import mmcv.ops' 2>/dev/null; then
 fi
 say "mmdet3d, spconv${cuda:+-$cuda}, nuscenes-devkit, open3d and the rest: about 1.5 GB"
 if [ -n "$cuda" ]; then
-    sed '/^spconv==/d' "$PIP_CONSTRAINT" >"$venv/constraints.txt"
-    export PIP_CONSTRAINT=$venv/constraints.txt
+    sed '/^spconv==/d' "$pins" >"$venv/constraints.txt"
+    export PIP_CONSTRAINT="$venv/constraints.txt $own_constraint"
     pip_install "spconv-$cuda==2.3.8" || die "there is no spconv-$cuda 2.3.8; PyPI has spconv-cu118, -cu121, -cu124 and -cu126"
     pip_install --no-build-isolation -e "$here[camera,simulation,dev]" mmengine mmdet mmdet3d nuscenes-devkit matplotlib
 else

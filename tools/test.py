@@ -8,10 +8,17 @@ import argparse
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
-from mmengine.runner import Runner
 
 from corruptions.core import InputError
-from perception3d.launch import add_shared_arguments, check_checkpoint, check_writable, load_config, load_weights, run
+from perception3d.launch import (
+    add_shared_arguments,
+    build_runner,
+    check_checkpoint,
+    check_writable,
+    load_config,
+    load_weights,
+    run,
+)
 
 
 def parse_args() -> argparse.Namespace:
@@ -47,7 +54,7 @@ def main() -> None:
         cfg.custom_hooks.append(dict(type="perception3d.SegmentationPictureHook", out_dir=args.show_dir))
         check_writable(Path(args.show_dir), "--show-dir")
     cfg.load_from, cfg.resume = None, False  # runner.test() would load them over the checkpoint
-    runner = Runner.from_cfg(cfg)
+    runner = build_runner(cfg)
     model = runner.model.module if hasattr(runner.model, "module") and args.launcher != "none" else runner.model
     load_weights(model.module if args.tta else model, args.checkpoint)
     runner.test()

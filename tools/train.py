@@ -12,7 +12,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner, find_latest_checkpoint
 
 from corruptions.core import InputError
-from perception3d.launch import add_shared_arguments, check_checkpoint, load_config, read_weights, run
+from perception3d.launch import add_shared_arguments, build_runner, check_checkpoint, load_config, read_weights, run
 
 
 def parse_args() -> argparse.Namespace:
@@ -79,7 +79,7 @@ def main() -> None:
             cfg.load_from = args.resume
     elif cfg.get("load_from") and "://" not in cfg.load_from:  # mmengine resolves URLs
         check_checkpoint(cfg.load_from)
-    runner = Runner.from_cfg(cfg)
+    runner = build_runner(cfg)
     if cfg.get("resume"):
         check_resumed_weights(runner, cfg.load_from)
     runner.train()

@@ -8,7 +8,6 @@ from spconv.pytorch import (
     SparseConvTensor,
     SparseInverseConv3d,
     SparseModule,
-    SparseSequential,
     SubMConv3d,
 )
 
@@ -17,6 +16,5 @@ __all__ = [
     "SparseConvTensor",
     "SparseInverseConv3d",
     "SparseModule",
-    "SparseSequential",
     "SubMConv3d",
 ]

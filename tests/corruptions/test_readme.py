@@ -15,7 +15,7 @@ from corruptions.describe import catalog_text
 
 ROOT = Path(corruptions.__file__).parents[1]
 README = (ROOT / "corruptions/README.md").read_text()
-BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+BLOCKS = re.findall(r"```python\n(.*?)```", README + (ROOT / "README.md").read_text(), flags=re.DOTALL)
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=[block.strip().splitlines()[-1][:40] for block in BLOCKS])

@@ -192,6 +192,14 @@ def test_bad_input_is_one_line_and_exit_code_2(tool, arguments, message, monkeyp
     assert message in error
 
 
+def test_unknown_class_in_a_config(data, monkeypatch, capsys, tmp_path):
+    overrides = options("model.backbone.type=perception3d.SparseUNnet")
+    assert run_tool(monkeypatch, "train.py", CONFIG, *data, "--work-dir", tmp_path, *overrides) == 2
+    error = capsys.readouterr().err
+    assert "SparseUNnet is not in the" in error
+    assert "correct the config" in error
+
+
 def test_config_with_a_syntax_error(monkeypatch, capsys, tmp_path):
     (tmp_path / "broken.py").write_text("model = dict(")
     assert run_tool(monkeypatch, "train.py", tmp_path / "broken.py", "--work-dir", tmp_path) == 2
