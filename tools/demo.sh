@@ -8,8 +8,9 @@
 #   --work-dir DIR   where everything goes (default: work_dirs/demo)
 # SETUP_OPTIONS holds options for tools/setup_env.sh, e.g. SETUP_OPTIONS="--torch-index URL".
 set -euo pipefail
-# threads that wait without spinning: on a shared machine spinning ones cost several times the work itself
-export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-PASSIVE}
+# threads that wait briefly before they sleep: longer spinning costs several times the work itself on a shared machine,
+# none at all as much on an idle one
+export GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-3000}
 here=$(cd "$(dirname "$0")/.." && pwd)
 cd "$here"
 root="" work=work_dirs/demo config=configs/segmentation/minkunet-small_1xb1-700i_semantickitti-sim.py

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # dist_test.sh CONFIG CHECKPOINT PROCESSES [flags of test.py]: one process per GPU, or gloo processes on CPU.
 set -euo pipefail
-# threads that wait without spinning: on a shared machine spinning ones cost several times the work itself
-export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-PASSIVE}
+# threads that wait briefly before they sleep: longer spinning costs several times the work itself on a shared machine,
+# none at all as much on an idle one
+export GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-3000}
 if [ $# -lt 3 ]; then echo "usage: $0 CONFIG CHECKPOINT PROCESSES [flags of test.py]" >&2; exit 2; fi
 here=$(cd "$(dirname "$0")" && pwd)
 config=$1 checkpoint=$2 processes=$3

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # dist_train.sh CONFIG PROCESSES [flags of train.py]: one process per GPU, or gloo processes on CPU.
 set -euo pipefail
-# threads that wait without spinning: on a shared machine spinning ones cost several times the work itself
-export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-PASSIVE}
+# threads that wait briefly before they sleep: longer spinning costs several times the work itself on a shared machine,
+# none at all as much on an idle one
+export GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-3000}
 if [ $# -lt 2 ]; then echo "usage: $0 CONFIG PROCESSES [flags of train.py]" >&2; exit 2; fi
 here=$(cd "$(dirname "$0")" && pwd)
 config=$1 processes=$2

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Set up if needed, then lint, type check and tests. Options go to tools/setup_env.sh; words after -- go to pytest.
 set -euo pipefail
-# threads that wait without spinning: on a shared machine spinning ones cost several times the work itself
-export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-PASSIVE}
+# threads that wait briefly before they sleep: longer spinning costs several times the work itself on a shared machine,
+# none at all as much on an idle one
+export GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-3000}
 here=$(cd "$(dirname "$0")/.." && pwd)
 cd "$here"
 setup=()
