@@ -55,7 +55,7 @@ def test_mr_of_the_published_table(model: str) -> None:
     # does not average out: with m / c = mr / 100, up to 5 (1 + mr / 100) / c, 0.16 at c = 55.8, plus 0.05 of mR.
     bound = 5 * (1 + mr / 100) / clean + 0.05
     assert abs(computed - mr) <= bound
-    assert abs(computed - mr) <= 0.1  # as it turns out
+    assert abs(computed - mr) <= 0.06  # as it turns out
 
 
 @every_model
