@@ -186,8 +186,8 @@ class Corrupted:
 
 def select(scan: Scan, keep: NDArray[np.bool_]) -> Corrupted:
     """The points of ``scan`` where ``keep`` (N,) is true, untouched."""
-    source = np.flatnonzero(keep).astype(np.int64)
-    return Corrupted(scan.points[source], source, np.full(len(source), KEPT))
+    source = np.flatnonzero(keep).astype(np.int64, copy=False)
+    return Corrupted(scan.points.take(source, axis=0), source, np.full(len(source), KEPT))
 
 
 def replace(scan: Scan, points: NDArray[np.float32], moved: NDArray[np.bool_]) -> Corrupted:

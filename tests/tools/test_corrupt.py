@@ -260,6 +260,8 @@ def test_an_interrupted_process_goes_on_where_it_was(kitti, tmp_path, how):
 
 def interrupted_export(kitti: Path, tmp_path: Path, how: int) -> tuple[Path, subprocess.Popen, str]:
     """An export stopped half way; on a busy machine it may be through before the signal comes: then once more."""
+    # a background job of a shell ignores SIGINT, and its children inherit that; a handler of ours they do not
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for attempt in range(10):
         folder = tmp_path / str(attempt)
         process = start(kitti, folder)

@@ -239,7 +239,7 @@ def test_bad_files_are_one_line(sweep, refused, tmp_path, world):
     broken.write_bytes(world[1].read_bytes()[:300])
     assert refused(checkpoint=broken).startswith(f"{broken}: expected an mmengine checkpoint")
     broken.write_text("no checkpoint at all")
-    assert refused(checkpoint=broken).endswith("does not load safely: Weights only load failed")
+    assert refused(checkpoint=broken).endswith("does not load safely: UnpicklingError: Weights only load failed")
     (tmp_path / "file").write_text("")
     assert "expected a folder that can be written" in refused(work_dir=tmp_path / "file")
     no_test_set = tmp_path / "train_only.py"
