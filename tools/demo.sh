@@ -41,7 +41,7 @@ step "3/5 train $config"
 "$python" tools/train.py "$config" "${data[@]}" --work-dir "$work/train" --resume
 checkpoint=$(cat "$work/train/last_checkpoint")
 
-step "4/5 sweep SemanticKITTI-C over 8 validation scans"
+step "4/5 sweep SemanticKITTI-C over up to 8 validation scans"
 "$python" tools/sweep.py "$config" "$checkpoint" "${data[@]}" --suite semantickitti_c --work-dir "$work/sweep" \
     --cfg-options test_dataloader.dataset.indices=8
 
