@@ -1,7 +1,10 @@
-"""Reading point clouds and labels, with the checks that belong at the border."""
+"""Files at the border: point clouds and labels read with their checks, single files written whole, checksums."""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import os
 from pathlib import Path
 
 import numpy as np
@@ -95,3 +98,33 @@ def _size(path: str | Path) -> int:
         raise InputError(f"{path}: expected a file, found none; check the data root and the info file") from None
     except OSError as error:
         raise InputError(f"{path}: expected a readable file, found: {error.strerror}; check its rights") from None
+
+
+def write_atomically(path: Path, data: bytes) -> Path:
+    """Write a file to a temporary name beside it and move it into place; returns its path.
+
+    Raises:
+        InputError: when the folder cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(data)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise InputError(
+            f"{path}: expected to write this file, found: {error.strerror}; choose another folder or free the disk"
+        ) from None
+    finally:
+        with contextlib.suppress(OSError):  # moved away already, or never made
+            temporary.unlink()
+    return path
+
+
+def sha256_of(path: Path) -> str:
+    """sha256 of a file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corruptions.core import ADDED, INTENSITY, KEPT, MOVED, Corrupted, InputError, Scan
-from corruptions.export.files import write_single
+from corruptions.files import write_atomically
 from corruptions.sensors import sensor
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def save(figure: Figure, path: Path, dpi: int = 110) -> Path:
     """Write a figure as PNG, whole or not at all; returns its path, raises :class:`InputError` when that fails."""
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=dpi)
-    return write_single(path, content.getvalue())
+    return write_atomically(path, content.getvalue())
 
 
 def _draw_above(axis: Axes, scan: Scan, corrupted: Corrupted | None) -> None:

@@ -50,7 +50,7 @@ def benchmark_corruptions(args: argparse.Namespace) -> None:
     """Measure the corruptions of one sensor and print a table."""
     from corruptions import benchmark, catalog, describe, preview
     from corruptions.core import InputError, unknown
-    from corruptions.export.files import write_single
+    from corruptions.files import write_atomically
 
     known = describe.view_corruptions() if args.camera else catalog.CATALOG
     for name in args.corruptions:
@@ -79,7 +79,7 @@ def benchmark_corruptions(args: argparse.Namespace) -> None:
     print(", ".join(f"{key} {value}" for key, value in machine.items()), benchmark.markdown(rows), sep="\n\n")
     if args.out is not None:
         figures = {"machine": machine, "rows": [asdict(row) for row in rows]}
-        write_single(args.out, (json.dumps(figures, indent=2) + "\n").encode())
+        write_atomically(args.out, (json.dumps(figures, indent=2) + "\n").encode())
 
 
 def benchmark_nuscenes(args: argparse.Namespace) -> None:

@@ -16,12 +16,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from corruptions import __version__ as engine_version
+from corruptions.files import sha256_of, write_atomically
 from corruptions.suites import SUITES, Suite, select, suite
 from perception3d.launch import CFG_OPTIONS_HELP, CfgOptions, check_checkpoint, load_config, run
 from perception3d.robustness.collect import collect, settings_markdown, types_markdown
 from perception3d.robustness.evaluate import SettingEvaluator, build_dataset, check_config, device_name
-from perception3d.robustness.plan import checkpoint_hash, clean_setting, config_hash, data_hash, make_plan, versions
-from perception3d.robustness.rows import Fingerprint, read_rows, refuse_other_fingerprint, write_atomically
+from perception3d.robustness.plan import clean_setting, config_hash, data_hash, make_plan, versions
+from perception3d.robustness.rows import Fingerprint, read_rows, refuse_other_fingerprint
 from perception3d.robustness.run import run_settings
 
 
@@ -65,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         suite=chosen_suite.name,
         seed=args.seed,
         config=config_hash(config),
-        checkpoint=checkpoint_hash(Path(args.checkpoint)),
+        checkpoint=sha256_of(Path(args.checkpoint)),
         data=data_hash(infos),
         engine=engine_version,
     )

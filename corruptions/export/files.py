@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 from pathlib import Path, PurePosixPath
@@ -54,29 +53,3 @@ def write_whole(root: Path, relative: str, content: bytes) -> str:
             "--out, then run the same command again"
         ) from None
     return hashlib.sha256(content).hexdigest()
-
-
-def write_single(path: Path, content: bytes) -> Path:
-    """Write one file, whole or not at all; returns its path, raises :class:`InputError` when it cannot be written."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise InputError(
-            f"{path}: expected to write a file, found: {error.strerror}; free space or choose another --out"
-        ) from None
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-    return path
-
-
-def sha256_of(path: Path) -> str:
-    """sha256 of a file."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TextIO
 
 from corruptions.core import check_within
-from corruptions.export.files import inside, sha256_of
+from corruptions.export.files import inside
 from corruptions.export.manifest import CHECKSUMS, MANIFEST, Entry, read_entries, read_manifest
 from corruptions.export.progress import Progress
+from corruptions.files import sha256_of
 
 
 def verify(root: Path, workers: int = 1, stream: TextIO | None = None) -> list[str]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from mmengine.evaluator import BaseMetric
@@ -14,6 +14,7 @@ from mmengine.logging import print_log
 from numpy.typing import NDArray
 
 from corruptions.core import InputError
+from corruptions.files import write_atomically
 from perception3d.metrics.confusion import (
     accuracy,
     check_classes,
@@ -113,15 +114,10 @@ class LidarSegMetric(BaseMetric):
 
     def _save(self, confusion: NDArray[np.int64], table: dict[str, Any]) -> None:
         folder = Path(str(self.out_dir))
-        text = json.dumps(table, indent=2).encode()
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            _write(folder / "confusion_matrix.npy", lambda file: np.save(file, confusion, allow_pickle=False))
-            _write(folder / "per_class_iou.json", lambda file: file.write(text))
-        except OSError as error:
-            raise InputError(
-                f"{folder}: expected a folder to write scores to, found: {error.strerror}; choose another out_dir"
-            ) from None
+        matrix = io.BytesIO()
+        np.save(matrix, confusion, allow_pickle=False)
+        write_atomically(folder / "confusion_matrix.npy", matrix.getvalue())
+        write_atomically(folder / "per_class_iou.json", json.dumps(table, indent=2).encode())
 
 
 def class_rows(confusion: NDArray[np.int64], names: Sequence[str], present: Sequence[int]) -> list[dict[str, Any]]:
@@ -157,11 +153,3 @@ def format_table(rows: Sequence[dict[str, Any]], scores: dict[str, float]) -> st
 def _to_numpy(labels: Any) -> NDArray[np.integer]:
     """A tensor on any device, or an array, as an array."""
     return labels.cpu().numpy() if hasattr(labels, "cpu") else np.asarray(labels)
-
-
-def _write(path: Path, write: Callable[[BinaryIO], Any]) -> None:
-    """Write a whole file or none."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("wb") as file:
-        write(file)
-    os.replace(temporary, path)

@@ -88,15 +88,6 @@ def data_hash(infos: Iterable[Mapping[str, Any]]) -> str:
     return digest.hexdigest()
 
 
-def checkpoint_hash(path: Path) -> str:
-    """The sha256 of a checkpoint file."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 def versions() -> dict[str, str]:
     """Versions of Python, this package and the packages that scores depend on."""
     installed = {part.name: part.version for part in metadata.distributions()}

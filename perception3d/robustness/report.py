@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from corruptions.files import write_atomically
 from corruptions.suites import suite as suite_by_name
 from perception3d.robustness import plots, scenes
 from perception3d.robustness.collect import (
@@ -21,7 +22,7 @@ from perception3d.robustness.collect import (
     types_csv,
     types_markdown,
 )
-from perception3d.robustness.rows import Row, read_rows, read_suites, write_atomically
+from perception3d.robustness.rows import Row, read_rows, read_suites
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -6,10 +6,8 @@ are made from rows alone.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
-import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from corruptions.core import InputError
+from corruptions.files import write_atomically
 
 
 @dataclass(frozen=True)
@@ -91,26 +90,6 @@ def write_row(work_dir: Path, row: Row) -> Path:
     matrix_rows_in_one_line = re.sub(r"\[[\d,\s]+\]", lambda numbers: " ".join(numbers[0].split()), text)
     write_atomically(path, f"{matrix_rows_in_one_line}\n".encode())
     return path
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file to a temporary name beside it and move it into place.
-
-    Raises:
-        InputError: when the folder cannot be written.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise InputError(
-            f"{path}: expected to write this file, found: {error.strerror}; choose another folder or free the disk"
-        ) from None
-    finally:
-        with contextlib.suppress(OSError):  # moved away already, or never made
-            temporary.unlink()
 
 
 def read_row(path: Path) -> Row:

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from corruptions.core import InputError
+from corruptions.files import write_atomically
 from corruptions.suites import Setting
 from perception3d.robustness.plan import is_clean
-from perception3d.robustness.rows import Fingerprint, Row, Score, write_atomically, write_row
+from perception3d.robustness.rows import Fingerprint, Row, Score, write_row
 from perception3d.robustness.scenes import Scene, scene_bytes, scene_path
 
 Evaluate = Callable[[Setting], tuple[Score, Scene]]

@@ -66,7 +66,7 @@ def test_status_has_its_own_colours():
 def test_no_picture_is_half_written(tmp_path, street_scan, monkeypatch):
     figure = pictures.lidar_sheet([("clean", street_scan, None)], "title")
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="expected to write a file, found: File exists"):
+    with pytest.raises(InputError, match="expected to write this file, found: File exists"):
         pictures.save(figure, tmp_path / "file" / "a.png")
 
     def full(source, target):

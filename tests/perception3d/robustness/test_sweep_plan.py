@@ -5,9 +5,9 @@ import pytest
 
 from corruptions.catalog import CATALOG
 from corruptions.core import InputError
+from corruptions.files import sha256_of
 from corruptions.suites import SEMANTICKITTI_C, select
 from perception3d.robustness.plan import (
-    checkpoint_hash,
     clean_setting,
     config_hash,
     data_hash,
@@ -110,7 +110,7 @@ def test_data_hash_sees_ids_order_and_sizes(tmp_path):
 def test_checkpoint_hash_is_sha256_of_the_whole_file(tmp_path):
     data = bytes(range(256)) * 5000  # more than one block
     (tmp_path / "a.pth").write_bytes(data)
-    assert checkpoint_hash(tmp_path / "a.pth") == hashlib.sha256(data).hexdigest()
+    assert sha256_of(tmp_path / "a.pth") == hashlib.sha256(data).hexdigest()
 
 
 def test_versions_name_what_scores_depend_on():
