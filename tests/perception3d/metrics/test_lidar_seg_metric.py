@@ -105,7 +105,7 @@ def test_unwritable_output_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     evaluated = metric(out_dir=str(tmp_path / "file"))
     evaluated.process({}, [sample(np.array([8]), np.array([8]))])
-    with pytest.raises(InputError, match="file/confusion_matrix.npy: expected to write this file, found: File exists; choose"):
+    with pytest.raises(InputError, match="confusion_matrix.npy: expected to write this file, found: File exists"):
         evaluated.evaluate(size=1)
 
 
