@@ -166,6 +166,66 @@ NUSCENES_ATTRIBUTES: tuple[str, ...] = (
 )
 """All attributes; arrays of attributes hold the position in this list, -1 for none."""
 
+NUSCENES_LIDARSEG_CLASSES: tuple[str, ...] = (
+    "barrier",
+    "bicycle",
+    "bus",
+    "car",
+    "construction_vehicle",
+    "motorcycle",
+    "pedestrian",
+    "traffic_cone",
+    "trailer",
+    "truck",
+    "driveable_surface",
+    "other_flat",
+    "sidewalk",
+    "terrain",
+    "manmade",
+    "vegetation",
+)
+"""Classes of the lidarseg challenge by train id 0..15; submissions hold id + 1 and never 0."""
+
+NUSCENES_LIDARSEG_IGNORE = 16
+"""Train id of points that are not scored (id 0 of the challenge)."""
+
+NUSCENES_LIDARSEG_CLASS_OF: Mapping[str, str | None] = {
+    "noise": None,
+    "animal": None,
+    "human.pedestrian.adult": "pedestrian",
+    "human.pedestrian.child": "pedestrian",
+    "human.pedestrian.construction_worker": "pedestrian",
+    "human.pedestrian.personal_mobility": None,
+    "human.pedestrian.police_officer": "pedestrian",
+    "human.pedestrian.stroller": None,
+    "human.pedestrian.wheelchair": None,
+    "movable_object.barrier": "barrier",
+    "movable_object.debris": None,
+    "movable_object.pushable_pullable": None,
+    "movable_object.trafficcone": "traffic_cone",
+    "static_object.bicycle_rack": None,
+    "vehicle.bicycle": "bicycle",
+    "vehicle.bus.bendy": "bus",
+    "vehicle.bus.rigid": "bus",
+    "vehicle.car": "car",
+    "vehicle.construction": "construction_vehicle",
+    "vehicle.emergency.ambulance": None,
+    "vehicle.emergency.police": None,
+    "vehicle.motorcycle": "motorcycle",
+    "vehicle.trailer": "trailer",
+    "vehicle.truck": "truck",
+    "flat.driveable_surface": "driveable_surface",
+    "flat.other": "other_flat",
+    "flat.sidewalk": "sidewalk",
+    "flat.terrain": "terrain",
+    "static.manmade": "manmade",
+    "static.other": None,
+    "static.vegetation": "vegetation",
+    "vehicle.ego": None,
+}
+"""Class of each category of nuScenes-lidarseg, None for points that are not scored. Label files hold the ``index`` of
+the category in the tables' own ``category.json``: map by name, as the numbers are those of the tables."""
+
 NUSCENES_META_KEYS: tuple[str, ...] = ("use_camera", "use_lidar", "use_radar", "use_map", "use_external")
 """Keys of "meta" in nuScenes submissions (detection and lidarseg), each true or false."""
 

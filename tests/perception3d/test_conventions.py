@@ -3,6 +3,9 @@ from pathlib import Path
 import pytest
 
 from perception3d.conventions import (
+    NUSCENES_LIDARSEG_CLASS_OF,
+    NUSCENES_LIDARSEG_CLASSES,
+    NUSCENES_LIDARSEG_IGNORE,
     SEMANTICKITTI_CLASSES,
     SEMANTICKITTI_IGNORE,
     SEMANTICKITTI_PALETTE,
@@ -84,3 +87,14 @@ def test_splits():
     every = sorted(name for names in SEMANTICKITTI_SPLITS.values() for name in names)
     assert every == [f"{sequence:02d}" for sequence in range(22)]
     assert min(SEMANTICKITTI_SPLITS["test"]) == "11"
+
+
+def test_lidarseg_classes_are_the_devkit_s():
+    mapper_type = pytest.importorskip("nuscenes.eval.lidarseg.utils").LidarsegClassMapper
+    mapper = mapper_type.__new__(mapper_type)  # its constructor wants tables
+    mapper.ignore_class = mapper.get_ignore_class()
+    ids = mapper.get_coarse2idx()
+    assert [ids[name] for name in NUSCENES_LIDARSEG_CLASSES] == list(range(1, 17))
+    assert len(NUSCENES_LIDARSEG_CLASSES) == NUSCENES_LIDARSEG_IGNORE
+    theirs = {name: None if kind == "ignore" else kind for name, kind in mapper.get_fine2coarse().items()}
+    assert theirs == NUSCENES_LIDARSEG_CLASS_OF
