@@ -64,6 +64,7 @@ class Scene:
         self._tensor: Any = open3d.core.Tensor
         self._caster = open3d.t.geometry.RaycastingScene(nthreads=1)
         objects = [placed for placed in objects if len(placed.mesh.triangles)]
+        self.objects = tuple(objects)
         self.label, self.material, self.gain, self.instance = _attributes(objects)
         if objects:
             starts = np.cumsum([0] + [len(placed.mesh.vertices) for placed in objects])
@@ -86,11 +87,11 @@ class Scene:
             return Hits(nothing + np.inf, nothing, nothing.astype(np.uint16), nothing.astype(np.uint16),
                         nothing.astype(np.uint8), nothing)  # fmt: skip
         rays = np.concatenate([origins, directions], axis=1).astype(np.float32)
-        answer = self._caster.cast_rays(self._tensor(rays), nthreads=1)
-        range_m = answer["t_hit"].numpy()
+        answer = self.trace(rays)
+        range_m = answer["t_hit"]
         met = np.isfinite(range_m)
-        triangle = np.where(met, answer["primitive_ids"].numpy(), 0)
-        cosine = np.abs(np.einsum("ij,ij->i", answer["primitive_normals"].numpy(), rays[:, 3:]))
+        triangle = np.where(met, answer["primitive_ids"], 0)
+        cosine = np.abs(np.einsum("ij,ij->i", answer["primitive_normals"], rays[:, 3:]))
         return Hits(
             range_m=range_m,
             cos_incidence=np.where(met, cosine, 0).astype(np.float32),
@@ -99,6 +100,21 @@ class Scene:
             material=self.material[triangle],
             gain=self.gain[triangle],
         )
+
+    def trace(self, rays: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+        """What rays (N, 6), origin and direction, meet first in a scene that is not empty.
+
+        Returns:
+            float32 ``t_hit`` (N,) in lengths of the direction, infinite for nothing; uint32 ``primitive_ids`` (N,);
+            float32 ``primitive_uvs`` (N, 2), weights of the second and third vertex; ``primitive_normals`` (N, 3).
+        """
+        return {name: value.numpy() for name, value in self._caster.cast_rays(self._tensor(rays), nthreads=1).items()}
+
+    def occluded(self, rays: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Which rays (N, 6) meet anything."""
+        if not len(self.label):
+            return np.zeros(len(rays), bool)
+        return self._caster.test_occlusions(self._tensor(rays), nthreads=1).numpy()
 
 
 def _attributes(

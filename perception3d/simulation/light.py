@@ -1,0 +1,110 @@
+"""Sun, sky and haze of one world."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perception3d.simulation.street import Street
+
+RGB = tuple[float, float, float]
+
+
+class Weather(NamedTuple):
+    """Ranges that the light of one kind of weather is drawn from.
+
+    Attributes:
+        share: how often it is met.
+        elevation_deg: lowest and highest sun.
+        sun: irradiance of the sun (linear RGB, before exposure).
+        zenith: radiance of the sky overhead.
+        horizon: radiance of the sky near the horizon, and of the haze.
+        cover: least and greatest share of clouds.
+        haze_per_m: least and greatest extinction.
+        softness: half width of the sun's disc as seen through the clouds, as the sine of an angle.
+    """
+
+    share: float
+    elevation_deg: tuple[float, float]
+    sun: RGB
+    zenith: RGB
+    horizon: RGB
+    cover: tuple[float, float]
+    haze_per_m: tuple[float, float]
+    softness: float
+
+
+WEATHERS = {
+    "sunny": Weather(0.4, (28, 60), (2.6, 2.4, 2.05), (0.16, 0.30, 0.62), (0.55, 0.68, 0.85), (0.05, 0.45),
+                     (0.0008, 0.0025), 0.006),
+    "hazy": Weather(0.2, (18, 45), (1.7, 1.55, 1.3), (0.32, 0.42, 0.60), (0.75, 0.78, 0.82), (0.3, 0.65),
+                    (0.003, 0.007), 0.03),
+    "overcast": Weather(0.25, (35, 65), (0.35, 0.35, 0.36), (0.62, 0.65, 0.70), (0.80, 0.82, 0.84), (0.95, 1.0),
+                        (0.002, 0.006), 0.25),
+    "dusk": Weather(0.15, (5, 11), (1.5, 0.85, 0.42), (0.16, 0.22, 0.42), (0.85, 0.58, 0.40), (0.2, 0.6),
+                    (0.002, 0.005), 0.01),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Light:
+    """What lights a world; the same at all times.
+
+    Attributes:
+        weather: a key of ``WEATHERS``.
+        sun: (3,) unit vector towards the sun in the world frame.
+        sun_rgb: (3,) irradiance of the sun on a surface square to it, linear RGB.
+        zenith_rgb: (3,) radiance of the clear sky overhead.
+        horizon_rgb: (3,) radiance of the sky near the horizon, which distant things fade into.
+        cover: share of the sky covered by clouds.
+        haze_per_m: extinction of the air.
+        softness: half width of the sun, as the sine of an angle.
+        exposure: factor from radiance to the pixel value before the tone curve.
+        key: number that the clouds and the skyline are drawn from.
+    """
+
+    weather: str
+    sun: NDArray[np.float32]
+    sun_rgb: NDArray[np.float32]
+    zenith_rgb: NDArray[np.float32]
+    horizon_rgb: NDArray[np.float32]
+    cover: float
+    haze_per_m: float
+    softness: float
+    exposure: float
+    key: int
+
+    @classmethod
+    def of(cls, street: Street) -> Light:
+        """The light of one world, a function of the seed and the world's name."""
+        rng = street.rng("light")
+        names = list(WEATHERS)
+        name = names[int(rng.choice(len(names), p=[WEATHERS[name].share for name in names]))]
+        return cls.drawn(name, rng)
+
+    @classmethod
+    def drawn(cls, name: str, rng: np.random.Generator) -> Light:
+        """One light of a kind of weather."""
+        weather = WEATHERS[name]
+        elevation, azimuth = np.radians(rng.uniform(*weather.elevation_deg)), rng.uniform(0, 2 * np.pi)
+        flat = np.cos(elevation)
+        sun = np.array([flat * np.cos(azimuth), flat * np.sin(azimuth), np.sin(elevation)], np.float32)
+        tint = rng.normal(1.0, 0.03, 3)
+        sun_rgb, zenith, horizon = (np.array(rgb) * tint for rgb in (weather.sun, weather.zenith, weather.horizon))
+        # What a grey card on the ground sends back sets the exposure, with an error as cameras make it.
+        card = sun_rgb.mean() * np.sin(elevation) + 0.5 * (zenith.mean() + horizon.mean()) * np.pi / 2
+        return cls(
+            weather=name,
+            sun=sun,
+            sun_rgb=sun_rgb.astype(np.float32),
+            zenith_rgb=zenith.astype(np.float32),
+            horizon_rgb=horizon.astype(np.float32),
+            cover=float(rng.uniform(*weather.cover)),
+            haze_per_m=float(rng.uniform(*weather.haze_per_m)),
+            softness=weather.softness,
+            exposure=float(rng.uniform(0.9, 1.1) / card),
+            key=int(rng.integers(2**31)),
+        )
