@@ -87,13 +87,25 @@ def changes(scan: Scan, corrupted: Corrupted) -> str:
     return f"{len(scan.points)} points: {kept} in place, {moved} moved, {lost} lost; {added} added"
 
 
-def view_from_above(points: NDArray[np.float32], rgb: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Image (H, W, 3) of the surroundings on white, 40 m each way: first row far ahead, first column far left.
+def view_from_above(
+    points: NDArray[np.floating],
+    rgb: NDArray[np.floating],
+    half_extent_m: float = HALF_EXTENT_M,
+    cell_m: float = CELL_M,
+) -> NDArray[np.float64]:
+    """Image (H, W, 3) of the surroundings on white: first row far ahead, first column far left.
 
-    Each cell shows its highest point, so that what stands on the road hides the road.
+    Each cell shows its highest point, so that what stands on the road hides the road. Drawing some points last, such
+    as changed or wrong ones, would make a fifth of them look like all of them.
+
+    Args:
+        points: (N, C >= 3) x forward, y left, z up, in metres.
+        rgb: (N, 3) in [0, 1].
+        half_extent_m: half the side of the square around the sensor.
+        cell_m: side of a pixel in metres.
     """
-    side = round(2 * HALF_EXTENT_M / CELL_M)
-    cells = np.floor((HALF_EXTENT_M - points[:, :2].clip(-1e6, 1e6)) / CELL_M).astype(np.intp)
+    side = round(2 * half_extent_m / cell_m)
+    cells = np.floor((half_extent_m - points[:, :2].clip(-1e6, 1e6)) / cell_m).astype(np.intp)
     order = np.argsort(points[:, 2], kind="stable")
     order = order[((cells >= 0) & (cells < side)).all(axis=1)[order]]
     image = np.ones((side, side, 3))
@@ -102,7 +114,16 @@ def view_from_above(points: NDArray[np.float32], rgb: NDArray[np.floating]) -> N
 
 
 def range_image(points: NDArray[np.float32], sensor_name: str) -> NDArray[np.float32]:
-    """Range in metres by elevation and azimuth (rows, 720), straight ahead in the middle, NaN without a return.
+    """Range in metres by elevation and azimuth, cells as in :func:`nearest_by_direction`, NaN without a return."""
+    nearest = nearest_by_direction(points, sensor_name)
+    range_m = np.linalg.norm(points[:, :3].astype(np.float64), axis=1)
+    image = np.full(nearest.shape, np.nan, dtype=np.float32)
+    image[nearest >= 0] = range_m[nearest[nearest >= 0]]
+    return image
+
+
+def nearest_by_direction(points: NDArray[np.floating], sensor_name: str) -> NDArray[np.intp]:
+    """Which point each cell of a range image shows (rows, 720), straight ahead (x) in the middle, -1 without a return.
 
     Rows divide the sensor's field of view evenly, half as many as it has lasers, so that few rows stay empty. The
     nearest point of a cell shows.
@@ -117,9 +138,9 @@ def range_image(points: NDArray[np.float32], sensor_name: str) -> NDArray[np.flo
     range_m = np.hypot(rho, z)
     order = np.argsort(-range_m, kind="stable")
     order = order[(row[order] >= 0) & (row[order] < rows) & (range_m[order] > 0)]
-    image = np.full((rows, RANGE_IMAGE_COLUMNS), np.nan, dtype=np.float32)
-    image[row[order], column[order]] = range_m[order]
-    return image
+    nearest = np.full((rows, RANGE_IMAGE_COLUMNS), -1, dtype=np.intp)
+    nearest[row[order], column[order]] = order
+    return nearest
 
 
 def save(figure: Figure, path: Path, dpi: int = 110) -> Path:

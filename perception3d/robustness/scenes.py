@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corruptions.core import ADDED, KEPT, MOVED, InputError
+from corruptions.pictures import view_from_above
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -182,29 +183,8 @@ def draw_points(
 ) -> None:
     """Draw a scan from above; x up and y to the left, as the car drives."""
     low, high = -HALF_EXTENT_M, HALF_EXTENT_M
-    axis.imshow(view_from_above(points_m, colours), extent=(high, low, low, high), interpolation=interpolation)
-
-
-def view_from_above(
-    points_m: NDArray[np.float32], colours: NDArray[np.float64], cell_m: float = CELL_M
-) -> NDArray[np.float64]:
-    """Image (H, W, 3) of the points around the sensor on white: first row far ahead, first column far left.
-
-    Each cell shows its highest point, so what stands on the road hides the road. Drawing the changed or the wrong
-    points last would make a fifth of them look like all of them.
-
-    Args:
-        points_m: (N, 3) x forward, y left, z up, in metres.
-        colours: RGB (N, 3).
-        cell_m: side of a pixel in metres.
-    """
-    side = round(2 * HALF_EXTENT_M / cell_m)
-    cells = np.floor((HALF_EXTENT_M - points_m[:, :2]) / cell_m).astype(np.intp)
-    order = np.argsort(points_m[:, 2], kind="stable")
-    order = order[((cells >= 0) & (cells < side)).all(axis=1)[order]]
-    image = np.ones((side, side, 3))
-    image[cells[order, 0], cells[order, 1]] = colours[order]
-    return image
+    image = view_from_above(points_m, colours, HALF_EXTENT_M, CELL_M)
+    axis.imshow(image, extent=(high, low, low, high), interpolation=interpolation)
 
 
 def _dots(colours: dict[str, str]) -> list[Line2D]:

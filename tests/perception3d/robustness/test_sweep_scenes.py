@@ -3,8 +3,9 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from corruptions.core import ADDED, KEPT, MOVED, InputError
+from corruptions.pictures import view_from_above
 from perception3d.robustness import scenes
-from perception3d.robustness.scenes import Scene, changes, class_colours, error_colours, share_correct, view_from_above
+from perception3d.robustness.scenes import Scene, changes, class_colours, error_colours, share_correct
 
 CLASSES = ("car", "road", "unheard-of")
 RED, GREEN = np.array([1.0, 0, 0]), np.array([0, 1.0, 0])
@@ -19,7 +20,9 @@ def scene(points, labels=None, status=None, predictions=None):
 
 def test_ahead_is_up_and_left_is_left():
     far_ahead_left, far_behind_right = [49.95, 49.95, 0], [-49.95, -49.95, 0]
-    image = view_from_above(np.array([far_ahead_left, far_behind_right]), np.array([RED, GREEN]), cell_m=0.2)
+    image = view_from_above(
+        np.array([far_ahead_left, far_behind_right]), np.array([RED, GREEN]), half_extent_m=50, cell_m=0.2
+    )
     assert image.shape == (500, 500, 3)
     assert image[0, 0].tolist() == RED.tolist()
     assert image[-1, -1].tolist() == GREEN.tolist()
@@ -28,7 +31,7 @@ def test_ahead_is_up_and_left_is_left():
 
 def test_the_highest_point_of_a_cell_shows_and_points_outside_do_not():
     points = np.array([[0.05, 0.05, 1.0], [0.06, 0.06, -1.0], [50.1, 0, 0], [0, -50.1, 0], [-50.1, 0, 0]])
-    image = view_from_above(points, np.array([RED, GREEN, GREEN, GREEN, GREEN]), cell_m=0.2)
+    image = view_from_above(points, np.array([RED, GREEN, GREEN, GREEN, GREEN]), half_extent_m=50, cell_m=0.2)
     coloured = ~(image == 1).all(axis=2)
     assert np.argwhere(coloured).tolist() == [[249, 249]]
     assert image[249, 249].tolist() == RED.tolist()
