@@ -5,7 +5,7 @@ A block depends on the street and its index alone, so that any stretch of the en
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -182,10 +182,17 @@ def _side_street(frame: Frame, lot: Lot) -> list[Mesh]:
 def patch(frame: Frame, start: float, end: float, near: float, far: float, label: Label, lift: float) -> Mesh:
     """A strip of ground between s = start..end and d = near..far, with skirts that close steps to its neighbours."""
     s = np.linspace(start, end, max(2, round((end - start) / 2.0) + 1))
-    points = frame.points(s[:, None], _columns(near, far)[None], lift)
+    columns = _columns(near, far)
+    points = frame.points(s[:, None], columns[None], lift)
+    strip = np.stack(np.broadcast_arrays(s[:, None], columns[None], lift), axis=-1)
+    mesh = _with_skirts(points, GROUND[label]).labelled(label)
+    return replace(mesh, rest=_with_skirts(strip, GROUND[label]).rest)
+
+
+def _with_skirts(points: NDArray[np.float64], material: Material) -> Mesh:
     edges = (points[0], points[-1], points[:, 0], points[:, -1])
-    skirts = [grid(np.stack([edge, edge - [0, 0, SKIRT_M]]), GROUND[label]) for edge in edges]
-    return merge([grid(points, GROUND[label]), *skirts]).labelled(label)
+    skirts = [grid(np.stack([edge, edge - [0, 0, SKIRT_M]]), material) for edge in edges]
+    return merge([grid(points, material), *skirts])
 
 
 def _columns(near: float, far: float) -> NDArray[np.float64]:

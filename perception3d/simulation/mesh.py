@@ -6,7 +6,7 @@ Object frame: x forward, y left, z up, origin on the ground, metres.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,13 +22,18 @@ class Mesh:
         vertices: float64 (V, 3) in metres.
         triangles: int32 (T, 3) vertex indices; both sides of a triangle reflect.
         material: uint8 (T,) ``Material``.
-        label: uint16 (T,) original SemanticKITTI id, 0 until ``labelled``.
+        label: uint16 (T,) ``Label``, 0 until ``labelled``.
+        rest: float32 (V, 3) the vertices as they were made, before placing: what textures stick to. Ground keeps street
+            coordinates here.
+        axes: (3, 3) axes of the object's own frame as columns, for meshes that were turned since they were made.
     """
 
     vertices: NDArray[np.float64]
     triangles: NDArray[np.int32]
     material: NDArray[np.uint8]
     label: NDArray[np.uint16]
+    rest: NDArray[np.float32]
+    axes: NDArray[np.float64] = field(default_factory=lambda: np.eye(3))
 
     def labelled(self, label: int) -> Mesh:
         """The same mesh, all of it with one label."""
@@ -40,7 +45,8 @@ class Mesh:
 
     def placed(self, translation: ArrayLike, yaw_rad: float = 0.0, pitch_rad: float = 0.0) -> Mesh:
         """Turned nose up by ``pitch_rad``, then about z by ``yaw_rad``, then moved."""
-        return replace(self, vertices=self.vertices @ rotation(yaw_rad, pitch_rad).T + np.asarray(translation))
+        turn = rotation(yaw_rad, pitch_rad)
+        return replace(self, vertices=self.vertices @ turn.T + np.asarray(translation), axes=turn @ self.axes)
 
 
 def rotation(yaw_rad: float, pitch_rad: float = 0.0) -> NDArray[np.float64]:
@@ -58,6 +64,7 @@ def merge(meshes: Iterable[Mesh]) -> Mesh:
         np.concatenate([mesh.triangles + start for mesh, start in zip(meshes, starts, strict=False)]).astype(np.int32),
         np.concatenate([mesh.material for mesh in meshes]),
         np.concatenate([mesh.label for mesh in meshes]),
+        np.concatenate([mesh.rest for mesh in meshes]),
     )
 
 
@@ -67,7 +74,7 @@ def surface(vertices: ArrayLike, triangles: ArrayLike, material: int | NDArray[n
     triangles = np.asarray(triangles, np.int32).reshape(-1, 3)
     count = len(triangles)
     materials = np.broadcast_to(np.asarray(material, np.uint8), (count,)).copy()
-    return Mesh(vertices, triangles, materials, np.zeros(count, np.uint16))
+    return Mesh(vertices, triangles, materials, np.zeros(count, np.uint16), vertices.astype(np.float32))
 
 
 def quads(corners: ArrayLike, material: int | NDArray[np.integer]) -> Mesh:
