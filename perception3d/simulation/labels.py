@@ -1,4 +1,7 @@
-"""SemanticKITTI label ids the world is made of (semantic-kitti.yaml of semantic-kitti-api)."""
+"""Labels the world is made of: SemanticKITTI's ids (semantic-kitti.yaml of semantic-kitti-api) and finer kinds.
+
+Kinds that SemanticKITTI does not tell apart have ids from 300 on; ``semantickitti_ids`` gives what its files hold.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from numpy.typing import NDArray
 
 
 class Label(IntEnum):
-    """Original SemanticKITTI id of a static surface."""
+    """Label of a surface; below 300 the original SemanticKITTI id."""
 
     UNLABELED = 0
     CAR = 10
@@ -34,6 +37,10 @@ class Label(IntEnum):
     POLE = 80
     TRAFFIC_SIGN = 81
     OTHER_OBJECT = 99
+    BARRIER = 300
+    TRAFFIC_CONE = 301
+    CONSTRUCTION_VEHICLE = 302
+    TRAILER = 303
 
 
 # id while standing -> id while moving
@@ -45,6 +52,17 @@ MOVING = {
     Label.BUS: 257,
     Label.TRUCK: 258,
     Label.OTHER_VEHICLE: 259,
+    Label.CONSTRUCTION_VEHICLE: 312,
+    Label.TRAILER: 313,
+}
+# finer kind -> id in SemanticKITTI's files
+SEMANTICKITTI_IDS = {
+    Label.BARRIER: Label.OTHER_OBJECT,
+    Label.TRAFFIC_CONE: Label.OTHER_OBJECT,
+    Label.CONSTRUCTION_VEHICLE: Label.OTHER_VEHICLE,
+    Label.TRAILER: Label.OTHER_VEHICLE,
+    MOVING[Label.CONSTRUCTION_VEHICLE]: MOVING[Label.OTHER_VEHICLE],
+    MOVING[Label.TRAILER]: MOVING[Label.OTHER_VEHICLE],
 }
 # the classes that carry instance ids
 THINGS = (
@@ -57,6 +75,10 @@ THINGS = (
     Label.PERSON,
     Label.BICYCLIST,
     Label.MOTORCYCLIST,
+    Label.BARRIER,
+    Label.TRAFFIC_CONE,
+    Label.CONSTRUCTION_VEHICLE,
+    Label.TRAILER,
 )
 
 
@@ -71,3 +93,11 @@ def moving(labels: NDArray[np.uint16]) -> NDArray[np.uint16]:
 def is_thing(labels: NDArray[np.uint16]) -> NDArray[np.bool_]:
     """Which labels carry an instance id (``THINGS`` and their moving variants)."""
     return np.isin(labels, [*THINGS, *MOVING.values()])
+
+
+def semantickitti_ids(labels: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """The ids that SemanticKITTI's files hold for these labels."""
+    result = labels.copy()
+    for finer, label in SEMANTICKITTI_IDS.items():
+        result[labels == finer] = label
+    return result

@@ -133,6 +133,41 @@ def sweep(
     Returns:
         The points that return within range. Motion during the turn is taken as compensated, as in KITTI's files.
     """
+    echoes = fire(scenes, pose, mounting, rays, laser_gain, rng)
+    kept = echoes.kept
+    xyz = rays.origins[kept] + rays.directions[kept] * echoes.range_m[kept, None]
+    # The device reports 8 bits, KITTI's files hold them in steps of 0.01.
+    value = np.round(np.clip(echoes.signal[kept], 0.0, 0.99), 2)
+    points = np.column_stack([xyz, value]).astype(np.float32)
+    return Sweep(points, rays.ring[kept], echoes.hits.label[kept], echoes.hits.instance[kept])
+
+
+@dataclass(frozen=True)
+class Echoes:
+    """What N beams bring back.
+
+    Attributes:
+        hits: what they met.
+        signal: (N,) remission as the device reports it, not clipped.
+        range_m: (N,) measured range, infinite for the sky.
+        kept: (N,) whether there is a return within the sensor's limits.
+    """
+
+    hits: Hits
+    signal: NDArray[np.float64]
+    range_m: NDArray[np.float64]
+    kept: NDArray[np.bool_]
+
+
+def fire(
+    scenes: tuple[Scene, ...],
+    pose: NDArray[np.float64],
+    mounting: Mounting,
+    rays: Beams,
+    laser_gain: NDArray[np.float64],
+    rng: np.random.Generator,
+) -> Echoes:
+    """The echo of each beam; arguments as in ``sweep``."""
     rotation = pose[:3, :3]
     origins = rays.origins @ rotation.T + pose[:3, 3]
     directions = rays.directions @ rotation.T
@@ -143,11 +178,7 @@ def sweep(
     noise = rng.normal(size=len(signal)) * np.hypot(mounting.range_sigma_m, column("roughness_m")[hits.material])
     range_m = hits.range_m + noise
     kept = returns(hits, signal, rng) & (range_m > mounting.sensor.min_range_m) & (range_m < mounting.max_range_m)
-    xyz = rays.origins[kept] + rays.directions[kept] * range_m[kept, None]
-    # The device reports 8 bits, KITTI's files hold them in steps of 0.01.
-    value = np.round(np.clip(signal[kept], 0.0, 0.99), 2)
-    points = np.column_stack([xyz, value]).astype(np.float32)
-    return Sweep(points, rays.ring[kept], hits.label[kept], hits.instance[kept])
+    return Echoes(hits, signal, range_m, kept)
 
 
 def sensitivities(rng: np.random.Generator, rings: int) -> NDArray[np.float64]:

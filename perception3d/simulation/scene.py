@@ -22,11 +22,13 @@ class Placed:
         mesh: vertices in the world frame.
         instance: instance id, 1..65535, given to the triangles of thing classes; 0 for things that are never counted.
         gain: float32 (M,) factor on the remission of each material on this object.
+        speed_mps: how fast it drives or walks along its own x axis; None for what is put there to stand.
     """
 
     mesh: Mesh
     instance: int
     gain: NDArray[np.float32]
+    speed_mps: float | None = None
 
 
 def object_gain(rng: np.random.Generator) -> NDArray[np.float32]:

@@ -6,26 +6,27 @@ process each, so the files do not depend on how many processes there are or on w
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from corruptions.core import InputError
+from corruptions.files import write_atomically
 from corruptions.sensors import SENSORS
+from perception3d.simulation import jobs
+from perception3d.simulation.jobs import Report, Units, check_ready, run
+from perception3d.simulation.labels import semantickitti_ids
 from perception3d.simulation.lidar import Beams, BlindSector, Mounting, Sweep, beams, sensitivities, sweep
 from perception3d.simulation.street import START_M, Frame, Street
 from perception3d.simulation.world import Stretch, ego_pose
 
 VERSION = 1  # of the world: a change of bytes is a new one
 CHUNK = 10
-MANIFEST = "simulation.json"
+UNITS = Units("sequence", "scan", "sequences")
 
 # Height of the Velodyne above the road: Geiger et al., Vision meets Robotics: The KITTI Dataset (IJRR 2013), fig. 3.
 # Range limits, noise and blind sectors (roof, masts of the rig) are read off the SemanticKITTI scans.
@@ -91,7 +92,7 @@ class Chunk:
     scans: tuple[int, ...]
 
 
-def write(request: Request, workers: int, report: Callable[[int, int], None]) -> int:
+def write(request: Request, workers: int, report: Report) -> int:
     """Write what is missing of the request.
 
     Args:
@@ -105,10 +106,7 @@ def write(request: Request, workers: int, report: Callable[[int, int], None]) ->
     Raises:
         InputError: for a folder made with other parameters or one that cannot be written.
     """
-    if workers < 1:
-        raise InputError(f"workers: expected at least 1, found {workers}")
-    if find_spec("open3d") is None:
-        raise InputError("the simulation needs Open3D: pip install 'perception3d[simulation]'")
+    check_ready(workers)
     try:
         claim(request)
         for name, count in request.scans.items():
@@ -118,7 +116,7 @@ def write(request: Request, workers: int, report: Callable[[int, int], None]) ->
         todo = sum(len(chunk.scans) for chunk in chunks)
         done = total - todo
         report(done, total)
-        for count in _run(chunks, workers):
+        for count in run(chunks, simulate, workers, "scans"):
             done += count
             report(done, total)
     except OSError as error:
@@ -129,45 +127,9 @@ def write(request: Request, workers: int, report: Callable[[int, int], None]) ->
 
 
 def claim(request: Request) -> None:
-    """Make the folder ours: write its manifest, or check that an earlier one agrees.
-
-    More scans or sequences than before extend the folder; other parameters, or fewer scans, are refused.
-    """
-    request.out.mkdir(parents=True, exist_ok=True)
-    path = request.out / MANIFEST
-    ours = {"format": "semantickitti", "version": VERSION, "seed": request.seed, "interval_s": request.interval_s}
-    scans = dict(request.scans)
-    if path.exists():
-        theirs = _read_manifest(path)
-        for key, value in ours.items():
-            if theirs.get(key) != value:
-                raise InputError(
-                    f"{path}: this folder was simulated with {key} {theirs.get(key)}, now asked for {value}; "
-                    "use the same parameters or another --out"
-                )
-        for name, count in theirs["scans"].items():
-            if count > scans.setdefault(name, count):
-                raise InputError(
-                    f"{path}: sequence {name} has {count} scans, now asked for {scans[name]}; "
-                    "ask for as many or more, or use another --out"
-                )
-    elif (request.out / "sequences").exists():
-        raise InputError(
-            f"{request.out}: holds sequences that were not simulated here (no {MANIFEST}); use another --out"
-        )
-    _replace(path, json.dumps({**ours, "scans": dict(sorted(scans.items()))}, indent=1).encode())
-
-
-def _read_manifest(path: Path) -> dict:
-    try:
-        manifest = json.loads(path.read_text())
-        if not isinstance(manifest["scans"], dict):
-            raise TypeError("scans")
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path}: expected the manifest of a simulation, found something else; use another --out"
-        ) from error
-    return manifest
+    """Make the folder of a request ours (:func:`perception3d.simulation.jobs.claim`)."""
+    parameters = {"format": "semantickitti", "version": VERSION, "seed": request.seed, "interval_s": request.interval_s}
+    jobs.claim(request.out, parameters, request.scans, UNITS)
 
 
 def missing(request: Request, sequence: str) -> Iterator[Chunk]:
@@ -177,31 +139,6 @@ def missing(request: Request, sequence: str) -> Iterator[Chunk]:
         absent = tuple(scan for scan in scans if not _is_complete(request, sequence, scan))
         if absent:
             yield Chunk(request, sequence, absent)
-
-
-def _run(chunks: Sequence[Chunk], workers: int) -> Iterator[int]:
-    """Simulate the chunks; yields the number of scans of each as it is done."""
-    if workers == 1 or len(chunks) < 2:
-        yield from map(simulate, chunks)
-        return
-    from concurrent.futures import ProcessPoolExecutor, as_completed
-    from concurrent.futures.process import BrokenProcessPool
-    from multiprocessing import get_context
-
-    # Spawned, not forked: the parent may hold threads (Open3D, numba), which a fork would copy in an unknown state.
-    with ProcessPoolExecutor(min(workers, len(chunks)), mp_context=get_context("spawn")) as pool:
-        futures = [pool.submit(simulate, chunk) for chunk in chunks]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        except BrokenProcessPool as error:
-            raise InputError(
-                "a worker process died, perhaps for lack of memory; finished scans are kept: "
-                "run the same command again with fewer --workers"
-            ) from error
-        finally:
-            for future in futures:
-                future.cancel()
 
 
 def simulate(chunk: Chunk) -> int:
@@ -228,9 +165,9 @@ def _rays() -> Beams:
 def write_scan(request: Request, sequence: str, scan: int, turn: Sweep) -> None:
     """Write one scan, labels first, so that a scan whose points are there is complete."""
     points, labels = _scan_paths(request, sequence, scan)
-    packed = turn.label.astype(np.uint32) | turn.instance.astype(np.uint32) << 16
-    _replace(labels, packed.astype("<u4").tobytes())
-    _replace(points, turn.points.astype("<f4").tobytes())
+    packed = semantickitti_ids(turn.label).astype(np.uint32) | turn.instance.astype(np.uint32) << 16
+    write_atomically(labels, packed.astype("<u4").tobytes())
+    write_atomically(points, turn.points.astype("<f4").tobytes())
 
 
 def _scan_paths(request: Request, sequence: str, scan: int) -> tuple[Path, Path]:
@@ -251,9 +188,9 @@ def write_sequence_files(request: Request, sequence: str, count: int) -> None:
         (folder / name).mkdir(parents=True, exist_ok=True)
     times = np.arange(count) * request.interval_s
     poses = camera_poses(Street.of(request.seed, sequence), times)
-    _replace(folder / "calib.txt", calibration().encode())
-    _replace(folder / "poses.txt", "".join(f"{_numbers(pose[:3])}\n" for pose in poses).encode())
-    _replace(folder / "times.txt", "".join(f"{time:.6e}\n" for time in times).encode())
+    write_atomically(folder / "calib.txt", calibration().encode())
+    write_atomically(folder / "poses.txt", "".join(f"{_numbers(pose[:3])}\n" for pose in poses).encode())
+    write_atomically(folder / "times.txt", "".join(f"{time:.6e}\n" for time in times).encode())
 
 
 def camera_poses(street: Street, times_s: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -278,13 +215,3 @@ def calibration() -> str:
 
 def _numbers(matrix: NDArray[np.float64]) -> str:
     return " ".join(f"{value:.12e}" for value in matrix.ravel())
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

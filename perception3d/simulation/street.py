@@ -31,6 +31,8 @@ class Street:
         waves: (K, 3) amplitude in radians, length in metres and phase of each sine that the heading is a sum of.
         hills: (K, 3) amplitude in metres, length and phase of the sines of the height along the street.
         bumps: (K, 4) amplitude, s and d lengths and phase of the sines of the open ground beside the street.
+        worksites: whether the street has what only nuScenes counts: work sites with barriers, cones and construction
+            vehicles, trailers behind cars.
     """
 
     seed: int
@@ -41,6 +43,7 @@ class Street:
     waves: NDArray[np.float64]
     hills: NDArray[np.float64]
     bumps: NDArray[np.float64]
+    worksites: bool = False
 
     @classmethod
     def of(cls, seed: int, name: str) -> Street:

@@ -6,13 +6,14 @@ alone, so that the traffic at any time is found without playing the time before 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
-from perception3d.simulation import cycles, people, vehicles
+from perception3d.simulation import cycles, people, vehicles, worksite
 from perception3d.simulation.blocks import BLOCK_M, Lot, plan
 from perception3d.simulation.builder import STATIC_INSTANCES
 from perception3d.simulation.labels import moving
@@ -22,6 +23,8 @@ from perception3d.simulation.street import START_M, Frame, Street
 
 SIGHT_M = 85.0
 EGO_CLEAR_M = 9.0
+BUMPER_M = 1.5
+TOWED_INSTANCES = 4800  # ids of trailers, above those of the lanes; two lanes tow
 
 Maker = Callable[[np.random.Generator], Mesh]
 # Drawn like cards, so that a short drive meets them all; None is a gap.
@@ -30,6 +33,16 @@ CARDS: dict[str, tuple[Maker | None, ...]] = {
     "cycle": (cycles.bicyclist,) * 2 + (cycles.motorcyclist,) + (None,) * 2,
     "walk": (partial(people.person, walking=True),) * 4 + (None,) * 5,
 }
+
+
+# The same for worlds with work sites, which hold all kinds that nuScenes counts.
+CITY_CARDS: dict[str, tuple[Maker | None, ...]] = {
+    **CARDS,
+    "road": (vehicles.car,) * 6
+    + (vehicles.truck, vehicles.bus, vehicles.bus, cycles.motorcyclist, worksite.construction_vehicle)
+    + (None,) * 3,
+}
+TOWING_SHARE = 0.2  # of the cars in worlds with work sites
 
 
 @dataclass(frozen=True)
@@ -65,42 +78,109 @@ def lanes(street: Street) -> tuple[Lane, ...]:
     )
 
 
+@dataclass(frozen=True)
+class Actor:
+    """What a slot holds, made once.
+
+    Attributes:
+        share: place within the slot, in slots.
+        mesh: the body in its own frame, with moving labels.
+        out_m: offset across the street, from the line that its lane keeps to.
+        gain: as in ``Placed``.
+        towed: a trailer behind it, standing where it is drawn, if any.
+    """
+
+    share: float
+    mesh: Mesh
+    out_m: float
+    gain: NDArray[np.float32]
+    towed: Mesh | None = None
+
+
+class Traffic:
+    """Everything that moves on a street; remembers the bodies that it made."""
+
+    def __init__(self, frame: Frame, street: Street) -> None:
+        self._frame, self._street, self._lanes = frame, street, lanes(street)
+        self._cards = CITY_CARDS if street.worksites else CARDS
+        self._actors: dict[tuple[int, int], Actor | None] = {}
+
+    def at(self, time_s: float) -> list[Placed]:
+        """What moves within sight of the ego vehicle at a time."""
+        ego_s = START_M + self._street.ego_speed_mps * time_s
+        placed: list[Placed] = []
+        for number, lane in enumerate(self._lanes):
+            drift = lane.speed_mps * time_s
+            first = int(np.floor((ego_s - SIGHT_M - drift) / lane.slot_m))
+            last = int(np.floor((ego_s + SIGHT_M - drift) / lane.slot_m))
+            for slot in range(first, last + 1):
+                actor = self._actor(number, slot)
+                if actor is None:
+                    continue
+                s = (slot + 0.5 + actor.share) * lane.slot_m + drift
+                if not (lane.name == "with" and self._too_near(actor, s - ego_s)):
+                    placed += self._place(number, slot, actor, s)
+        return placed
+
+    def _too_near(self, actor: Actor, ahead_m: float) -> bool:
+        if not self._street.worksites:
+            return abs(ahead_m) < EGO_CLEAR_M
+        # The ego vehicle of these worlds reaches from 1 m behind its position to 4 m before it.
+        bodies = [actor.mesh.vertices[:, 0], *([] if actor.towed is None else [actor.towed.vertices[:, 0]])]
+        rear, front = min(body.min() for body in bodies), max(body.max() for body in bodies)
+        return ahead_m + rear < 4.0 + BUMPER_M and ahead_m + front > -1.0 - BUMPER_M
+
+    def _actor(self, number: int, slot: int) -> Actor | None:
+        if (number, slot) not in self._actors:
+            self._actors[number, slot] = self._made(self._lanes[number], slot)
+        return self._actors[number, slot]
+
+    def _made(self, lane: Lane, slot: int) -> Actor | None:
+        rng, cards = self._street.rng(lane.name, slot), self._cards[lane.kind]
+        share = rng.uniform(-0.15, 0.15)
+        maker = cards[self._street.card(len(cards), slot, "traffic", lane.name)]
+        if maker is None:
+            return None
+        mesh = maker(rng)
+        mesh = replace(mesh, label=moving(mesh.label))
+        out_m = rng.normal(0, {"road": 0.12, "cycle": 0.08, "walk": 0.15}[lane.kind])
+        gain = object_gain(rng)
+        towed = None
+        if self._street.worksites and maker is vehicles.car and rng.random() < TOWING_SHARE:
+            towed = _behind(mesh, vehicles.caravan(rng) if rng.random() < 0.5 else vehicles.trailer(rng))
+        return Actor(share, mesh, out_m, gain, towed)
+
+    def _place(self, number: int, slot: int, actor: Actor, s: float) -> Iterator[Placed]:
+        lane, lift = self._lanes[number], 0.0
+        if lane.kind == "road":
+            out = self._street.lane_m
+        elif lane.kind == "cycle":
+            out = self._street.half_width_m - 0.4
+        else:
+            lot = _lot_at(self._street, s, lane.side)
+            out = lot.walker_m
+            lift = 0.0 if lot.kind == "crossing" else lot.lift_m
+        at = self._frame.points(s, lane.side * (out + actor.out_m), lift)
+        yaw = self._frame.yaw_rad(s) + (0.0 if lane.speed_mps >= 0 else np.pi)
+        pitch = self._frame.pitch_rad(s) * (1.0 if lane.speed_mps >= 0 else -1.0)
+        speed = abs(lane.speed_mps)
+        first = STATIC_INSTANCES + 1
+        yield Placed(actor.mesh.placed(at, yaw, pitch), first + number * 800 + slot % 800, actor.gain, speed)
+        if actor.towed is not None:
+            instance = first + TOWED_INSTANCES + number * 300 + slot % 300
+            yield Placed(actor.towed.placed(at, yaw, pitch), instance, actor.gain, speed)
+
+
 def traffic(frame: Frame, street: Street, time_s: float) -> list[Placed]:
     """Everything that moves within sight of the ego vehicle at a time."""
-    ego_s = START_M + street.ego_speed_mps * time_s
-    placed = []
-    for number, lane in enumerate(lanes(street)):
-        drift = lane.speed_mps * time_s
-        first = int(np.floor((ego_s - SIGHT_M - drift) / lane.slot_m))
-        last = int(np.floor((ego_s + SIGHT_M - drift) / lane.slot_m))
-        for slot in range(first, last + 1):
-            rng = street.rng(lane.name, slot)
-            s = (slot + 0.5 + rng.uniform(-0.15, 0.15)) * lane.slot_m + drift
-            maker = CARDS[lane.kind][street.card(len(CARDS[lane.kind]), slot, "traffic", lane.name)]
-            if maker and not (lane.name == "with" and abs(s - ego_s) < EGO_CLEAR_M):
-                instance = STATIC_INSTANCES + 1 + number * 800 + slot % 800
-                placed.append(_actor(frame, street, lane, s, maker(rng), instance, rng))
-    return placed
+    return Traffic(frame, street).at(time_s)
 
 
-def _actor(
-    frame: Frame, street: Street, lane: Lane, s: float, mesh: Mesh, instance: int, rng: np.random.Generator
-) -> Placed:
-    """What a slot holds, standing at ``s``."""
-    lift = 0.0
-    if lane.kind == "road":
-        out = street.lane_m + rng.normal(0, 0.12)
-    elif lane.kind == "cycle":
-        out = street.half_width_m - 0.4 + rng.normal(0, 0.08)
-    else:
-        lot = _lot_at(street, s, lane.side)
-        out = lot.walker_m + rng.normal(0, 0.15)
-        lift = 0.0 if lot.kind == "crossing" else lot.lift_m
-    mesh = replace(mesh, label=moving(mesh.label))
-    yaw = frame.yaw_rad(s) + (0.0 if lane.speed_mps > 0 else np.pi)
-    pitch = frame.pitch_rad(s) * np.sign(lane.speed_mps)
-    mesh = mesh.placed(frame.points(s, lane.side * out, lift), yaw, pitch)
-    return Placed(mesh, instance, object_gain(rng))
+def _behind(car: Mesh, trailer: Mesh) -> Mesh:
+    """The trailer with its drawbar at the rear of the car."""
+    gap = float(car.vertices[:, 0].min() - trailer.vertices[:, 0].max())
+    trailer = trailer.placed([gap + 0.15, 0.0, 0.0])
+    return replace(trailer, label=moving(trailer.label))
 
 
 def _lot_at(street: Street, s: float, side: int) -> Lot:

@@ -177,7 +177,7 @@ def caravan(rng: np.random.Generator) -> Mesh:
     panes = [box([0.9, 0.05, 0.5], [x, y, 1.6], Material.GLASS) for x in (-1.2, 0.9) for y in (-width / 2, width / 2)]
     bar_end = length / 2 + 1.1
     drawbar = [bar([(length / 2, y, 0.5), (bar_end, 0, 0.5)], [0.05, 0.05], Material.METAL) for y in (-0.6, 0.6)]
-    return merge([body, *panes, *drawbar, *wheels(-0.2, width / 2, 0.32, 0.2)]).labelled(Label.OTHER_VEHICLE)
+    return merge([body, *panes, *drawbar, *wheels(-0.2, width / 2, 0.32, 0.2)]).labelled(Label.TRAILER)
 
 
 def trailer(rng: np.random.Generator) -> Mesh:
@@ -189,7 +189,7 @@ def trailer(rng: np.random.Generator) -> Mesh:
     if rng.random() < 0.5:
         parts.append(box([length, width, 0.9], [0, 0, 1.4], Material.TARPAULIN))
     parts.append(bar([(length / 2, 0, 0.5), (length / 2 + 1.2, 0, 0.5)], [0.06, 0.06], Material.METAL))
-    return merge(parts).labelled(Label.OTHER_VEHICLE)
+    return merge(parts).labelled(Label.TRAILER)
 
 
 def tractor(rng: np.random.Generator) -> Mesh:

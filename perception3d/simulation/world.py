@@ -9,7 +9,7 @@ from perception3d.simulation.blocks import BLOCK_M
 from perception3d.simulation.roadside import block
 from perception3d.simulation.scene import Scene
 from perception3d.simulation.street import LIMIT_M, START_M, Frame, Street
-from perception3d.simulation.traffic import traffic
+from perception3d.simulation.traffic import Traffic
 
 SIGHT_M = 85.0  # beyond the longest return
 
@@ -27,12 +27,13 @@ class Stretch:
         far = START_M + street.ego_speed_mps * last_s
         self.street = street
         self.frame = Frame(street, far + SIGHT_M + 2 * LIMIT_M, near)
+        self._traffic = Traffic(self.frame, street)
         blocks = range(int((near - SIGHT_M) // BLOCK_M), int((far + SIGHT_M) // BLOCK_M) + 1)
         self.standing = Scene([placed for index in blocks for placed in block(self.frame, street, index)])
 
     def moving(self, time_s: float) -> Scene:
         """The traffic at a time."""
-        return Scene(traffic(self.frame, self.street, time_s))
+        return Scene(self._traffic.at(time_s))
 
     def pose(self, time_s: float, height_m: float) -> NDArray[np.float64]:
         """(4, 4) from a sensor on the ego vehicle to the frame of the scenes."""

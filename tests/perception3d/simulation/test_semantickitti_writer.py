@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
+from corruptions import files
 from corruptions.core import InputError
 from corruptions.sensors import estimate_rings, rings_from_azimuth
 from perception3d.conventions import SEMANTICKITTI_TRAIN_IDS
@@ -297,9 +298,9 @@ def test_failing_write_leaves_nothing_half_written(tmp_path, monkeypatch):
 
     path = tmp_path / "data.bin"
     path.write_bytes(b"before")
-    monkeypatch.setattr(semantickitti.os, "replace", full)
-    with pytest.raises(OSError, match="No space left"):
-        semantickitti._replace(path, b"after")
+    monkeypatch.setattr(files.os, "replace", full)
+    with pytest.raises(InputError, match=r"data\.bin.*No space left"):
+        files.write_atomically(path, b"after")
     assert contents(tmp_path) == {"data.bin": b"before"}
 
 
