@@ -137,6 +137,20 @@ CMT_CLASSES: tuple[str, ...] = (
 )
 """The same classes in the order of CMT's outputs, which differs from mmdet3d's default ``METAINFO`` too."""
 
+NUSCENES_INFO_CLASSES: tuple[str, ...] = (
+    "car",
+    "truck",
+    "trailer",
+    "bus",
+    "construction_vehicle",
+    "bicycle",
+    "motorcycle",
+    "pedestrian",
+    "traffic_cone",
+    "barrier",
+)
+"""The same classes in the order of mmdet3d's ``METAINFO``: label 0..9 in info files, -1 for other objects."""
+
 _VEHICLE_ATTRIBUTES = ("vehicle.moving", "vehicle.parked", "vehicle.stopped")
 _CYCLE_ATTRIBUTES = ("cycle.with_rider", "cycle.without_rider")
 

@@ -3,6 +3,8 @@
 
 python tools/create_data.py semantickitti --root-path data/semantickitti
     writes data/infos/semantickitti/semantickitti_infos_{train,val,trainval,test}.pkl
+python tools/create_data.py nuscenes --root-path data/nuscenes --version v1.0-trainval
+    writes data/infos/nuscenes/nuscenes_infos_{train,val}.pkl
 
 Configs then use data_root='data/semantickitti', ann_file='data/infos/semantickitti/semantickitti_infos_train.pkl'.
 """
@@ -40,6 +42,17 @@ def parse_args(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     semantickitti.add_argument("--extra-tag", default="semantickitti", help="first part of the file names")
     semantickitti.set_defaults(run=create_semantickitti)
+    nuscenes = datasets.add_parser(
+        "nuscenes",
+        parents=[shared],
+        help="nuScenes: samples, sweeps and the tables of a version",
+        description="Info files of the nuScenes scenes on disk: train and val of v1.0-trainval and v1.0-mini, test of "
+        "v1.0-test, and the splits of a splits.json beside the tables. LiDAR sweeps that are not on disk are left out.",
+    )
+    nuscenes.add_argument("--version", default="v1.0-trainval", help="folder of the tables; default: %(default)s")
+    nuscenes.add_argument("--max-sweeps", type=int, default=10, help="LiDAR sweeps before a keyframe; default: 10")
+    nuscenes.add_argument("--extra-tag", default="nuscenes", help="first part of the file names")
+    nuscenes.set_defaults(run=create_nuscenes)
     return parser.parse_args(arguments)
 
 
@@ -53,6 +66,21 @@ def create_semantickitti(arguments: argparse.Namespace) -> None:
         sequences = sorted({info["sample_id"].split("/")[0] for info in infos[split]})
         found = f"sequences {' '.join(sequences)}" if sequences else "no sequence of this split is on disk"
         print(f"{split:8} {len(infos[split]):6} scans, {found} -> {path}")
+
+
+def create_nuscenes(arguments: argparse.Namespace) -> None:
+    """Info files of nuScenes; prints what was found and where it went."""
+    from perception3d.datasets.nuscenes_infos import list_infos, write_infos
+
+    out_dir = output_folder(arguments.root_path, arguments.out_dir)
+    splits = list_infos(arguments.root_path, arguments.version, arguments.max_sweeps)
+    paths = write_infos(splits, arguments.version, out_dir, arguments.extra_tag)
+    for key, split in splits.items():
+        keyframes = len(split.data_list)
+        sweeps = sum(len(info["lidar_sweeps"]) for info in split.data_list) / max(keyframes, 1)
+        left_out = f", {len(split.absent_scenes)} scenes not on disk" if split.absent_scenes else ""
+        found = f"{keyframes:6} keyframes of {split.scenes} scenes{left_out}, {sweeps:.1f} sweeps a keyframe"
+        print(f"{split.split:10} {found} -> {paths[key]}")
 
 
 def output_folder(root: Path, out_dir: Path | None) -> Path:

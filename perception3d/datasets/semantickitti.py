@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os.path as osp
 from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
@@ -18,6 +17,7 @@ from perception3d.conventions import (
     SEMANTICKITTI_PALETTE,
     SEMANTICKITTI_TRAIN_IDS,
 )
+from perception3d.datasets.info_files import InfoFileDataset
 from perception3d.datasets.labels import classes_present, label_lookup
 from perception3d.registry import DATASETS
 
@@ -25,7 +25,7 @@ LABELS = dict(enumerate(SEMANTICKITTI_CLASSES))
 
 
 @DATASETS.register_module()
-class SemanticKittiDataset(StockSemanticKittiDataset):
+class SemanticKittiDataset(InfoFileDataset, StockSemanticKittiDataset):
     """Scans listed by ``tools/create_data.py semantickitti``.
 
     mmdet3d's class of the same name knows other class names ("bus", "trunck") and maps raw ids outside its map to
@@ -52,8 +52,6 @@ class SemanticKittiDataset(StockSemanticKittiDataset):
         "seg_all_class_ids": tuple(LABELS),
     }
 
-    ann_file: str
-
     def __init__(
         self,
         data_root: str = "",
@@ -75,17 +73,7 @@ class SemanticKittiDataset(StockSemanticKittiDataset):
 
     def load_data_list(self) -> list[dict]:
         """Infos of the split, after a check that there are any."""
-        if self.data_root and not osp.isdir(self.data_root):
-            raise InputError(
-                f"{self.data_root}: expected the SemanticKITTI folder (the one that holds `sequences`) as data_root, "
-                "found none; set data_root in the config or with --cfg-options"
-            )
-        remedy = (
-            f"run `python tools/create_data.py semantickitti --root-path {self.data_root or '.'} "
-            f"--out-dir {osp.dirname(self.ann_file) or '.'}`"
-        )
-        if not osp.isfile(self.ann_file):
-            raise InputError(f"{self.ann_file or 'ann_file'}: expected an info file, found none; {remedy}")
+        remedy = self.check_files("semantickitti", "SemanticKITTI", "`sequences`")
         data_list = super().load_data_list()
         if not data_list:
             raise InputError(
@@ -118,16 +106,6 @@ class SemanticKittiDataset(StockSemanticKittiDataset):
                 len(SEMANTICKITTI_CLASSES),
             )
         return self._present
-
-    def _join_prefix(self) -> None:
-        """Relative ``ann_file``: below ``data_root`` as in mmdet3d, else below the working directory.
-
-        Info files stay outside a data set that may be read-only or shared.
-        """
-        given = self.ann_file
-        super()._join_prefix()
-        if not osp.isfile(self.ann_file) and osp.isfile(given):
-            self.ann_file = given
 
 
 def _metainfo(overrides: Mapping[str, Any] | None) -> dict[str, Any]:

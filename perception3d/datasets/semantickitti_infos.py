@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +11,7 @@ import numpy as np
 from corruptions.core import InputError
 from corruptions.files import check_label_count, count_points
 from perception3d.conventions import SEMANTICKITTI_SPLITS
+from perception3d.datasets.info_files import INFO_VERSION, write_info_files
 
 COLUMNS = 4  # x, y, z, intensity
 SPLITS = ("train", "val", "trainval", "test")
@@ -63,22 +61,11 @@ def write_infos(infos: Mapping[str, list[dict[str, Any]]], out_dir: Path, tag: s
         InputError: when ``out_dir`` cannot be written.
     """
     paths = {split: out_dir / f"{tag}_infos_{split}.pkl" for split in infos}
-    temporary = {split: path.with_name(f".{path.name}.{os.getpid()}") for split, path in paths.items()}
-    try:
-        out_dir.mkdir(parents=True, exist_ok=True)
-        for split, data_list in infos.items():
-            metainfo = {"dataset": "semantickitti", "info_version": "1.1", "split": split}
-            temporary[split].write_bytes(pickle.dumps({"metainfo": metainfo, "data_list": data_list}, protocol=4))
-        for split, path in paths.items():
-            os.replace(temporary[split], path)
-    except OSError as error:
-        raise InputError(
-            f"{out_dir}: expected a folder to write info files to, found: {error.strerror}; choose another --out-dir"
-        ) from None
-    finally:
-        for path in temporary.values():
-            with contextlib.suppress(OSError):
-                path.unlink()
+    contents = {}
+    for split, data_list in infos.items():
+        metainfo = {"dataset": "semantickitti", "info_version": INFO_VERSION, "split": split}
+        contents[paths[split]] = {"metainfo": metainfo, "data_list": data_list}
+    write_info_files(contents)
     return paths
 
 
