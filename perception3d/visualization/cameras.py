@@ -1,11 +1,14 @@
-"""Boxes and LiDAR points drawn into camera images."""
+"""Boxes and LiDAR points drawn into camera images.
+
+Pixel coordinates are those of mmdet3d: (0, 0) is the corner of the image, the centre of the first pixel (0.5, 0.5).
+"""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from perception3d.visualization.colours import DETECTION_COLOURS, OTHER_RGB
+from perception3d.visualization.colours import box_colour
 from perception3d.visualization.geometry import (
     EDGES,
     FRONT_EDGES,
@@ -23,7 +26,7 @@ _FRONT = tuple(EDGES.index(edge) for edge in FRONT_EDGES)
 def resize(
     image: NDArray[np.uint8], img_from_lidar: NDArray[np.floating], width: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """An image (H, W, 3) of another width, and its projection to match: columns and rows scale about pixel centres."""
+    """An image (H, W, 3) of another width, and its projection to match."""
     import cv2
 
     scale = width / image.shape[1]
@@ -32,7 +35,6 @@ def resize(
     size = (width, round(image.shape[0] * scale))
     resized = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     scaling = np.diag([scale, size[1] / image.shape[0], 1.0, 1.0])
-    scaling[:2, 2] = (np.diag(scaling)[:2] - 1) / 2
     return np.asarray(resized, dtype=np.uint8), scaling @ img_from_lidar
 
 
@@ -65,7 +67,7 @@ def draw_boxes(
     for row in np.argsort(-middle_m, kind="stable"):  # near boxes over far ones
         if not inside[row].any():
             continue
-        colour = DETECTION_COLOURS.get(boxes.names[row], OTHER_RGB)
+        colour = box_colour(boxes.names[row])
         faces = pixels.reshape(-1, 12, 2, 2)[row]
         if ahead.reshape(-1, 12)[row].all():
             _fill(out, faces[list(_FRONT), 0], colour)
@@ -100,7 +102,7 @@ def draw_points(
     pixels, depth_m = project(points[:, :3], img_from_lidar)
     height, width = image.shape[:2]
     with np.errstate(invalid="ignore"):
-        cells = np.floor(pixels + 0.5)
+        cells = np.floor(pixels)
         seen = ((cells >= 0) & (cells < [width, height])).all(axis=1)
     order = np.flatnonzero(seen)[np.argsort(-depth_m[seen], kind="stable")]
     column, row = cells[order].astype(np.intp).T
@@ -113,8 +115,9 @@ def draw_points(
 
 
 def _fixed(pixels: NDArray[np.float64]) -> list[list[tuple[int, int]]]:
-    """Pixels (S, 2, 2) in cv2's fixed point; what is not drawn may be NaN."""
-    whole = np.round(np.nan_to_num(pixels, nan=0.0, posinf=0.0, neginf=0.0).clip(-1e6, 1e6) * 2**_SHIFT).astype(int)
+    """Pixels (S, 2, 2) in cv2's fixed point, which counts from pixel centres; what is not drawn may be NaN."""
+    drawable = np.nan_to_num(pixels, nan=0.0, posinf=0.0, neginf=0.0).clip(-1e6, 1e6)
+    whole = np.round((drawable - 0.5) * 2**_SHIFT).astype(int)
     return [[(int(x), int(y)) for x, y in segment] for segment in whole]
 
 
@@ -129,7 +132,7 @@ def _fill(image: NDArray[np.uint8], polygon: NDArray[np.float64], colour: tuple[
         return
     part = image[low[1] : high[1], low[0] : high[0]]
     mask = np.zeros(part.shape[:2], np.uint8)
-    corners_px = np.round((polygon - low).clip(-1e5, 1e5) * 2**_SHIFT).astype(np.int32)
+    corners_px = np.round((polygon - low - 0.5).clip(-1e5, 1e5) * 2**_SHIFT).astype(np.int32)
     cv2.fillConvexPoly(mask, corners_px, 255, cv2.LINE_AA, _SHIFT)
     weight = mask[..., None] / (4 * 255)
     part[:] = np.round(part * (1 - weight) + np.array(colour) * weight)

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from perception3d.conventions import NUSCENES_LIDARSEG_CLASSES
+
 RGB = tuple[int, int, int]
 
 # nuscenes-devkit paints cars, trucks, buses and trailers in five shades of orange; boxes need colours that are told
@@ -31,41 +33,29 @@ DETECTION_COLOURS: Mapping[str, RGB] = {
 OTHER_RGB: RGB = (190, 190, 190)
 """Boxes and points of no class."""
 
-LIDARSEG_COLOURS: Mapping[str, RGB] = {
-    "noise": (0, 0, 0),
-    "animal": (70, 130, 180),
-    "human.pedestrian.adult": (0, 0, 230),
-    "human.pedestrian.child": (135, 206, 235),
-    "human.pedestrian.construction_worker": (100, 149, 237),
-    "human.pedestrian.personal_mobility": (219, 112, 147),
-    "human.pedestrian.police_officer": (0, 0, 128),
-    "human.pedestrian.stroller": (240, 128, 128),
-    "human.pedestrian.wheelchair": (138, 43, 226),
-    "movable_object.barrier": (112, 128, 144),
-    "movable_object.debris": (210, 105, 30),
-    "movable_object.pushable_pullable": (105, 105, 105),
-    "movable_object.trafficcone": (47, 79, 79),
-    "static_object.bicycle_rack": (188, 143, 143),
-    "vehicle.bicycle": (220, 20, 60),
-    "vehicle.bus.bendy": (255, 127, 80),
-    "vehicle.bus.rigid": (255, 69, 0),
-    "vehicle.car": (255, 158, 0),
-    "vehicle.construction": (233, 150, 70),
-    "vehicle.emergency.ambulance": (255, 83, 0),
-    "vehicle.emergency.police": (255, 215, 0),
-    "vehicle.motorcycle": (255, 61, 99),
-    "vehicle.trailer": (255, 140, 0),
-    "vehicle.truck": (255, 99, 71),
-    "flat.driveable_surface": (0, 207, 191),
-    "flat.other": (175, 0, 75),
-    "flat.sidewalk": (75, 0, 75),
-    "flat.terrain": (112, 180, 60),
-    "static.manmade": (222, 184, 135),
-    "static.other": (255, 228, 196),
-    "static.vegetation": (0, 175, 0),
-    "vehicle.ego": (255, 240, 245),
+_GROUND_AND_STRUCTURE: Mapping[str, RGB] = {
+    "driveable_surface": (196, 165, 222),
+    "other_flat": (140, 95, 190),
+    "sidewalk": (88, 50, 120),
+    "terrain": (185, 212, 120),
+    "manmade": (216, 176, 120),
+    "vegetation": (105, 165, 55),
 }
-"""RGB of the 32 general categories of nuScenes-lidarseg by id 0..31, as nuscenes-devkit's ``color_map`` has them."""
+
+LIDARSEG_COLOURS: Mapping[str, RGB] = {
+    name: {**DETECTION_COLOURS, **_GROUND_AND_STRUCTURE}[name] for name in NUSCENES_LIDARSEG_CLASSES
+}
+"""RGB of the 16 classes of nuScenes-lidarseg by train id; points have the colour of their boxes."""
+
+
+def box_colour(name: str) -> RGB:
+    """RGB of the boxes of a class."""
+    return DETECTION_COLOURS.get(name, OTHER_RGB)
+
+
+def to_unit(colour: RGB) -> tuple[float, float, float]:
+    """A colour as matplotlib takes it, in [0, 1]."""
+    return (colour[0] / 255, colour[1] / 255, colour[2] / 255)
 
 
 def by_value(values: NDArray[np.floating], low: float, high: float, colormap: str) -> NDArray[np.uint8]:
@@ -83,5 +73,7 @@ def by_class(labels: NDArray[np.integer], palette: Sequence[RGB]) -> NDArray[np.
 
 def classes_shown(labels: NDArray[np.integer], classes: Mapping[str, RGB]) -> dict[str, RGB]:
     """Names and colours of the classes that occur, for a legend; ``classes`` in the order of their ids."""
-    present = np.bincount(labels[(labels >= 0) & (labels < len(classes))], minlength=len(classes)) > 0
-    return {name: colour for (name, colour), here in zip(classes.items(), present, strict=True) if here}
+    known = (labels >= 0) & (labels < len(classes))
+    present = np.bincount(labels[known], minlength=len(classes)) > 0
+    shown = {name: colour for (name, colour), here in zip(classes.items(), present, strict=True) if here}
+    return shown if known.all() else {**shown, "not scored": OTHER_RGB}

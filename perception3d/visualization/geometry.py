@@ -108,7 +108,7 @@ def clip_segments(
     start, step = pixels[:, 0], pixels[:, 1] - pixels[:, 0]
     enter, leave = np.zeros(len(pixels)), np.ones(len(pixels))
     with np.errstate(divide="ignore", invalid="ignore"):
-        for axis, last in ((0, width - 1), (1, height - 1)):
+        for axis, last in ((0, width), (1, height)):
             at_low, at_high = (0 - start[:, axis]) / step[:, axis], (last - start[:, axis]) / step[:, axis]
             parallel = step[:, axis] == 0
             outside = parallel & ((start[:, axis] < 0) | (start[:, axis] > last))
