@@ -57,11 +57,8 @@ class NuScenesDetDataset(InfoFileDataset, NuScenesDataset):
         self.cameras = None if cameras is None else tuple(cameras)
         self.scenes = scenes
         self.tokens = tokens
-        prefix = {
-            "pts": f"samples/{LIDAR}",
-            "sweeps": f"sweeps/{LIDAR}",
-            **{name: f"samples/{name}" for name in CAMERAS},
-        }
+        prefix = {name: f"samples/{name}" for name in CAMERAS}
+        prefix |= {"pts": f"samples/{LIDAR}", "sweeps": f"sweeps/{LIDAR}"}
         super().__init__(
             data_root=data_root,
             ann_file=ann_file,
@@ -105,10 +102,10 @@ class NuScenesDetDataset(InfoFileDataset, NuScenesDataset):
             if chosen is None:
                 continue
             known = {info.get(key) for info in infos}
-            if unknown_names := [name for name in chosen if name not in known]:
+            if others := [name for name in chosen if name not in known]:
                 raise InputError(
-                    f"{self.ann_file}: expected {what} of this file, found {unknown_names[0]!r} and {len(unknown_names) - 1} "
-                    f"other unknown ones; one of the {len(known)} known: {next(iter(known))!r}"
+                    f"{self.ann_file}: expected {what} of this file, found {len(others)} others: {others[0]!r}, ...; one "
+                    f"of the {len(known)} known is {next(iter(known))!r}"
                 )
             infos = [info for info in infos if info.get(key) in set(chosen)]
         return infos

@@ -140,8 +140,8 @@ def list_infos(root: Path, version: str, max_sweeps: int = 10) -> dict[str, Spli
         names = ", ".join(sorted(row["name"] for row in reader.nusc.scene)[:5])
         absent = sum(len(split.absent_scenes) for split in splits.values())
         raise InputError(
-            f"{root / version}: expected scenes of {', '.join(split.split for split in splits.values())} on disk, found "
-            f"none; scenes in these tables: {names}, ...; {absent} of a split have no files; unpack samples there"
+            f"{root / version}: expected scenes of {', '.join(split.split for split in splits.values())} on disk, "
+            f"found none; scenes in these tables: {names}, ...; {absent} of a split have no files; unpack samples there"
         )
     return splits
 

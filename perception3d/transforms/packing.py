@@ -57,6 +57,6 @@ def _check_cameras(results: dict) -> None:
         found = np.shape(results.get(key, ()))
         if found != shape:
             raise InputError(
-                f"sample {results.get('token', '?')}: expected {key} of shape {shape} for {views} images, found {found}; "
-                "load images with LoadMultiViewImages"
+                f"sample {results.get('token', '?')}: expected {key} of shape {shape} for {views} images, found "
+                f"{found}; load images with LoadMultiViewImages"
             )

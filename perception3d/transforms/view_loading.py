@@ -123,7 +123,8 @@ def _common_size(
         found = None if image is None else image.shape[:2]
         if found is not None and listed is not None and found != listed:
             raise InputError(
-                f"{camera['img_path']}: expected {_text(listed)}, for which the camera is calibrated, found {_text(found)}"
+                f"{camera['img_path']}: expected {_text(listed)}, for which the camera is calibrated, found "
+                f"{_text(found)}"
             )
         if (size := found or listed) is not None:
             sizes.setdefault((size[0], size[1]), name)
