@@ -1,8 +1,9 @@
 #!/usr/bin/env python
-"""Score nuScenes detection results: official metrics, intervals over scenes, breakdowns, curves, comparison.
+"""Score nuScenes results: official metrics, intervals over scenes, breakdowns, pictures, comparison.
 
 python tools/eval_nuscenes.py results.json --root data/nuscenes --version v1.0-trainval --split val --out scores
 python tools/eval_nuscenes.py base.json other.json --root data/nuscenes --version v1.0-trainval --split val
+python tools/eval_nuscenes.py predictions --task lidarseg --root data/nuscenes --split val
 
 The numbers are those of nuscenes-devkit; --official runs the devkit beside them. Differences are to the first file.
 Exit status: 0 scored, 1 --official found other numbers, 2 bad input.
@@ -10,53 +11,120 @@ Exit status: 0 scored, 1 --official found other numbers, 2 bad input.
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from corruptions.core import InputError
+from perception3d.metrics.nuscenes_detection import devkit as detection
+from perception3d.metrics.nuscenes_detection import report as detection_report
 from perception3d.metrics.nuscenes_detection.bootstrap import draw_scenes
-from perception3d.metrics.nuscenes_detection.devkit import GroundTruth, load_ground_truth, official_scores, open_tables
-from perception3d.metrics.nuscenes_detection.report import Report, compare, report_on, write_report
-from perception3d.submission.files import replacing
+from perception3d.metrics.nuscenes_lidarseg import devkit as lidarseg
+from perception3d.metrics.nuscenes_lidarseg import report as lidarseg_report
+from perception3d.metrics.nuscenes_lidarseg.truth import load_truth
+from perception3d.submission.files import open_tree, replacing
 
 TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a task does with results; all of a run share the ground truth.
+
+    Attributes:
+        heading: what is scored, in a line.
+        scenes: name of the scene of each keyframe.
+        report_on: report of a file, with draws of keyframes or None.
+        write: writes a report to a folder.
+        compare: table of several reports.
+        official: the devkit's numbers for a file, by the names that a report's ``values`` have.
+    """
+
+    heading: str
+    scenes: Sequence[str]
+    report_on: Callable[[Path, Any], Any]
+    write: Callable[[Any, Path], None]
+    compare: Callable[[Sequence[str], Sequence[Any]], str]
+    official: Callable[[Path], Mapping[str, float]]
 
 
 def parse_args(argv: Sequence[str]) -> argparse.Namespace:
     """Command line: results, the data set, and what to do beside the scores."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("results", nargs="+", type=Path, help="results JSON; the first is the base of differences")
+    help_text = "results JSON, or folder or zip of lidarseg predictions; the first is the base of differences"
+    parser.add_argument("results", nargs="+", type=Path, help=help_text)
+    parser.add_argument("--task", choices=list(TASKS), default="detection", help="default: detection")
     parser.add_argument("--root", type=Path, required=True, help="folder of the data set")
     parser.add_argument("--version", default="v1.0-trainval", help="folder of the tables (default: v1.0-trainval)")
     parser.add_argument("--split", default="val", help="val, mini_val, train, or one of splits.json (default: val)")
     parser.add_argument("--bootstrap", type=int, default=200, help="draws of scenes for intervals, 0 for none (200)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the draws (default: 0)")
-    parser.add_argument("--out", type=Path, help="folder for tables, metrics_summary.json and curves of each file")
+    parser.add_argument("--out", type=Path, help="folder for tables, metrics_summary.json and pictures of each file")
     parser.add_argument("--official", action="store_true", help="run nuscenes-devkit too, and compare")
     return parser.parse_args(argv)
+
+
+def detection_task(args: argparse.Namespace) -> Task:
+    """3D detection: results JSON."""
+    nusc = detection.open_tables(args.root, args.version)
+    truth = detection.load_ground_truth(nusc, args.split)
+
+    def official(path: Path) -> dict[str, float]:
+        scores = detection.official_scores(nusc, path, args.split)
+        return {"NDS": scores["nd_score"], "mAP": scores["mean_ap"]}
+
+    return Task(
+        heading=f"{len(truth.tokens)} keyframes of {len(set(truth.scenes))} scenes, {len(truth.boxes)} annotations",
+        scenes=truth.scenes,
+        report_on=lambda path, copies: detection_report.report_on(path, truth, copies),
+        write=detection_report.write_report,
+        compare=detection_report.compare,
+        official=official,
+    )
+
+
+def lidarseg_task(args: argparse.Namespace) -> Task:
+    """LiDAR segmentation: folder or zip with a file for each keyframe."""
+    truth = load_truth(args.root, args.version, args.split)
+
+    def official(path: Path) -> dict[str, float]:
+        with open_tree(path) as tree:
+            scores = lidarseg.official_scores(detection.open_tables(args.root, args.version), tree, truth)
+        return {"mIoU": scores["miou"], "fwIoU": scores["freq_weighted_iou"]}
+
+    return Task(
+        heading=f"{len(truth.sweeps)} keyframes of {len(set(truth.scenes))} scenes",
+        scenes=truth.scenes,
+        report_on=lambda path, copies: lidarseg_report.report_on(path, truth, copies),
+        write=lidarseg_report.write_report,
+        compare=lidarseg_report.compare,
+        official=official,
+    )
+
+
+TASKS: Mapping[str, Callable[[argparse.Namespace], Task]] = {"detection": detection_task, "lidarseg": lidarseg_task}
 
 
 def score_files(args: argparse.Namespace) -> int:
     """Score every file; returns the exit status."""
     names = unique_names(args.results)
-    nusc = open_tables(args.root, args.version)
-    truth = load_ground_truth(nusc, args.split)
-    print(f"{len(truth.tokens)} keyframes of {len(set(truth.scenes))} scenes, {len(truth.boxes)} annotations")
+    task = TASKS[args.task](args)
+    print(task.heading)
     reports, agree = [], True
-    copies = draws(truth, args)
+    copies = draws(task.scenes, args)
     for name, path in zip(names, args.results, strict=True):
-        report = report_on(path, truth, copies)
+        report = task.report_on(path, copies)
         reports.append(report)
         print(f"\n{path}\n{report.text()}")
         if args.official:
-            agree &= check_official(nusc, path, args.split, report)
+            agree &= check_official(task.official(path), report.values)
         if args.out:
-            write_report(report, args.out / name)
+            task.write(report, args.out / name)
     if len(reports) > 1:
-        table = compare(names, reports)
+        table = task.compare(names, reports)
         print(f"\n{table}")
         if args.out:
             with replacing(args.out / "comparison.md", "w") as file:
@@ -75,20 +143,18 @@ def unique_names(paths: Sequence[Path]) -> list[str]:
     return names
 
 
-def draws(truth: GroundTruth, args: argparse.Namespace) -> np.ndarray | None:
+def draws(scenes: Sequence[str], args: argparse.Namespace) -> np.ndarray | None:
     """Draws of keyframes for the intervals; a single scene has none."""
-    if args.bootstrap <= 0 or len(set(truth.scenes)) < 2:
+    if args.bootstrap <= 0 or len(set(scenes)) < 2:
         return None
-    return draw_scenes(truth.scenes, args.bootstrap, np.random.default_rng(args.seed))
+    return draw_scenes(scenes, args.bootstrap, np.random.default_rng(args.seed))
 
 
-def check_official(nusc: Any, path: Path, split: str, report: Report) -> bool:
-    """Run the devkit; whether mAP and NDS are the same."""
-    devkit = official_scores(nusc, path, split)
-    scores = report.evaluation.scores
-    print(f"\nnuscenes-devkit: NDS {devkit['nd_score']:.4f}, mAP {devkit['mean_ap']:.4f}", end="; ")
-    apart = max(abs(devkit["nd_score"] - scores.nds), abs(devkit["mean_ap"] - scores.mean_ap))
-    print(f"largest difference {apart:.1e}")
+def check_official(official: Mapping[str, float], values: Mapping[str, float]) -> bool:
+    """Print the devkit's numbers; whether ours are the same."""
+    numbers = ", ".join(f"{name} {value:.4f}" for name, value in official.items())
+    apart = max(abs(value - values[name]) for name, value in official.items())
+    print(f"\nnuscenes-devkit: {numbers}; largest difference {apart:.1e}")
     return apart <= TOLERANCE
 
 

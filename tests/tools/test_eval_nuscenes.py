@@ -4,9 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from nuscenes_files import as_detections, link_trainval, near, write_results
+from nuscenes_files import META, as_detections, link_trainval, near, write_results
+from nuscenes_lidarseg_files import write_nuscenes, write_predictions
 
 from perception3d.metrics.nuscenes_detection.devkit import load_ground_truth, open_tables
+from perception3d.metrics.nuscenes_lidarseg.truth import load_truth
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -69,7 +71,7 @@ def test_the_curves_differ_with_the_results(world, tmp_path):
 def test_other_numbers_of_the_devkit_are_an_error(world, monkeypatch, capsys):
     folder, root = world
     tool = load("eval_nuscenes")
-    monkeypatch.setattr(tool, "official_scores", lambda *_: {"nd_score": 0.8939, "mean_ap": 0.9})
+    monkeypatch.setattr(tool.detection, "official_scores", lambda *_: {"nd_score": 0.8939, "mean_ap": 0.9})
     options = ["--root", str(root), "--bootstrap", "0", "--official"]
     assert tool.main([str(folder / "good.json"), *options]) == 1  # NDS is 0.8939 only when rounded
     assert "nuscenes-devkit: NDS 0.8939, mAP 0.9000" in capsys.readouterr().out
@@ -103,3 +105,24 @@ def test_bad_input_is_an_error(world, tmp_path, capsys):
     ):
         assert evaluate(arguments) == 2
         assert message in capsys.readouterr().err
+
+
+def test_lidarseg_predictions_are_scored_and_compared(tmp_path, capsys):
+    root = write_nuscenes(tmp_path / "nuscenes")
+    truth = load_truth(root, "v1.0-mini", "mini_val")
+    right = {token: np.minimum(truth.labels(index), 15) + 1 for index, token in enumerate(truth.sweeps)}
+    wrong = {token: np.where(np.arange(len(labels)) % 2, labels, 1) for token, labels in right.items()}
+    files = [str(write_predictions(tmp_path / name, "mini_val", labels, META))
+             for name, labels in (("right", right), ("wrong", wrong))]  # fmt: skip
+    options = ["--task", "lidarseg", "--root", str(root), "--version", "v1.0-mini", "--split", "mini_val"]
+    out = ["--bootstrap", "5", "--official", "--out", str(tmp_path / "out")]
+    assert load("eval_nuscenes").main([*files, *options, *out]) == 0
+    text = capsys.readouterr().out
+    assert "4 keyframes of 2 scenes" in text and "mIoU  1.0000   [1.000, 1.000]" in text
+    assert "nuscenes-devkit: mIoU 1.0000, fwIoU 1.0000; largest difference 0.0e+00" in text
+    summary = json.loads((tmp_path / "out/wrong/metrics_summary.json").read_text())
+    apart = summary["miou"] - 1
+    assert apart < -0.4 and f"| {apart:+.4f} [" in (tmp_path / "out/comparison.md").read_text()
+    (tmp_path / "right/mini_val/submission.json").unlink()
+    assert load("eval_nuscenes").main([files[0], *options]) == 2
+    assert "mini_val/submission.json: expected this file" in capsys.readouterr().err

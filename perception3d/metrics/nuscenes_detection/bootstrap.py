@@ -62,12 +62,17 @@ def replicate(evaluation: Evaluation, copies: NDArray[np.int64]) -> dict[str, ND
 
 
 def intervals(values: dict[str, float], draws: dict[str, NDArray[np.float64]]) -> dict[str, Interval]:
-    """Percentile intervals of values from their draws."""
+    """Percentile intervals of values from their draws; draws in which a score is not defined (nan) do not count."""
+    return {name: _interval(value, draws[name]) for name, value in values.items()}
+
+
+def _interval(value: float, draws: NDArray[np.float64]) -> Interval:
+    known = draws[~np.isnan(draws)]
+    if len(known) == 0:
+        return Interval(value, np.nan, np.nan)
     tail = (1 - CONFIDENCE) / 2
-    return {
-        name: Interval(value, *(float(bound) for bound in np.quantile(draws[name], [tail, 1 - tail])))
-        for name, value in values.items()
-    }
+    low, high = np.quantile(known, [tail, 1 - tail])
+    return Interval(value, float(low), float(high))
 
 
 def difference(

@@ -64,10 +64,11 @@ def comparison_markdown(
     heads = ["score", names[0], *(head for name in names[1:] for head in (name, "difference"))]
     lines = [f"| {' | '.join(heads)} |", "|---|" + "---:|" * (len(heads) - 1)]
     for key in values[0]:
-        cells = [key, f"{values[0][key]:.4f}"]
+        cells = [key, number(values[0][key], ".4f")]
         for index, other in enumerate(values[1:]):
-            bounds = f" [{_signed(differences[index][key])}]" if differences else ""
-            cells += [f"{other[key]:.4f}", f"{other[key] - values[0][key]:+.4f}{bounds}"]
+            apart = other[key] - values[0][key]
+            bounds = f" [{_signed(differences[index][key])}]" if differences and not np.isnan(apart) else ""
+            cells += [number(other[key], ".4f"), number(apart, "+.4f") + bounds]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
@@ -76,9 +77,9 @@ def _signed(interval: Interval) -> str:
     return f"{interval.low:+.4f}, {interval.high:+.4f}"
 
 
-def number(value: float) -> str:
-    """Three digits; "-" for nan."""
-    return "-" if np.isnan(value) else f"{value:.3f}"
+def number(value: float, form: str = ".3f") -> str:
+    """A number for people, three digits by default; "-" for nan."""
+    return "-" if np.isnan(value) else format(value, form)
 
 
 def aligned(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
