@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config, ConfigDict, DictAction
 from mmengine.runner import Runner
 
 from corruptions.core import InputError, unknown
@@ -62,6 +62,18 @@ def load_config(args: argparse.Namespace) -> Config:
         InputError: for a missing config, an override that does not fit it, a launcher without its environment, or a
             work dir that cannot be written.
     """
+    cfg = read_config(args)
+    cfg.work_dir = args.work_dir or cfg.get("work_dir") or str(Path("work_dirs") / Path(args.config).stem)
+    check_writable(Path(cfg.work_dir), "--work-dir")
+    cfg.launcher = args.launcher
+    os.environ.setdefault("LOCAL_RANK", "0")
+    if args.launcher != "none" and not torch.cuda.is_available():
+        distribute_on_cpu(cfg)
+    return cfg
+
+
+def read_config(args: argparse.Namespace) -> Config:
+    """Read a config with its overrides, without touching the disk; errors as of :func:`load_config`."""
     path = Path(args.config)
     if not path.is_file():
         known = sorted(map(str, path.parent.glob("*.py")))
@@ -78,17 +90,11 @@ def load_config(args: argparse.Namespace) -> Config:
         cfg.merge_from_dict(args.cfg_options or {})
     except (KeyError, TypeError, IndexError) as error:
         raise InputError(f"--cfg-options: {error} does not fit {path}") from error
-    cfg.work_dir = args.work_dir or cfg.get("work_dir") or str(Path("work_dirs") / path.stem)
-    check_writable(Path(cfg.work_dir), "--work-dir")
-    cfg.launcher = args.launcher
-    os.environ.setdefault("LOCAL_RANK", "0")
-    if args.launcher != "none" and not torch.cuda.is_available():
-        distribute_on_cpu(cfg)
     return cfg
 
 
 def use_root(cfg: Config, root_path: str, info_dir: str | None) -> None:
-    """Point every dataloader at another copy of the data set, and at its info files.
+    """Point every dataset, wrapped or not, and every evaluator at another copy of the data, and at its info files.
 
     Args:
         cfg: config to change.
@@ -97,10 +103,22 @@ def use_root(cfg: Config, root_path: str, info_dir: str | None) -> None:
     """
     infos = Path(info_dir or Path("data/infos") / Path(root_path).resolve().name)
     for split in ("train", "val", "test"):
-        if loader := cfg.get(f"{split}_dataloader"):
-            loader.dataset.data_root = root_path
-            if "ann_file" in loader.dataset:  # released corrupted sets have none
-                loader.dataset.ann_file = str((infos / Path(loader.dataset.ann_file).name).resolve())
+        loader, evaluators = cfg.get(f"{split}_dataloader"), cfg.get(f"{split}_evaluator") or []
+        parts = [*_datasets(loader.dataset)] if loader else []
+        evaluators = [evaluators] if isinstance(evaluators, dict) else evaluators
+        for part in [*parts, *(part for part in evaluators if "data_root" in part)]:
+            part["data_root"] = root_path
+            if "ann_file" in part:  # released corrupted sets have none
+                part["ann_file"] = str((infos / Path(part["ann_file"]).name).resolve())
+
+
+def _datasets(dataset: ConfigDict) -> Iterator[ConfigDict]:
+    """The datasets inside wrappers (``CBGSDataset``, ``RepeatDataset``, ``ConcatDataset``), or the dataset itself."""
+    inner = [dataset["dataset"]] if "dataset" in dataset else dataset.get("datasets", [])
+    if not inner:
+        yield dataset
+    for part in inner:
+        yield from _datasets(part)
 
 
 def distribute_on_cpu(cfg: Config) -> None:

@@ -104,8 +104,8 @@ class NuScenesDetDataset(InfoFileDataset, NuScenesDataset):
             known = {info.get(key) for info in infos}
             if others := [name for name in chosen if name not in known]:
                 raise InputError(
-                    f"{self.ann_file}: expected {what} of this file, found {len(others)} others: {others[0]!r}, ...; one "
-                    f"of the {len(known)} known is {next(iter(known))!r}"
+                    f"{self.ann_file}: expected {what} of this file, found {len(others)} others: {others[0]!r}, ...; "
+                    f"one of the {len(known)} known is {next(iter(known))!r}"
                 )
             infos = [info for info in infos if info.get(key) in set(chosen)]
         return infos

@@ -25,6 +25,8 @@ from perception3d.submission.nuscenes_det_writer import boxes_to_global, most_co
 from perception3d.submission.nuscenes_split import read_split
 
 RESULT_FILE = "results_nusc.json"
+SPLITS = {"v1.0-mini": "mini_val", "v1.0-test": "test"}
+"""The split that is scored where an info file does not say it; "val" in other versions."""
 TokenBoxes = tuple[str, NuScenesBoxes]
 
 
@@ -41,8 +43,8 @@ class NuScenesDetMetric(BaseMetric):
     Args:
         data_root: folder of the data set.
         ann_file: mmdet3d's info file of the split; gives token and poses by ``sample_idx``.
-        version: folder of the tables, e.g. "v1.0-mini".
-        split: split of the tables, e.g. "mini_val", "test".
+        version: folder of the tables, e.g. "v1.0-mini"; by default what the info file says.
+        split: split of the tables, e.g. "mini_val", "test"; by default what the info file says.
         modality: which of ``use_camera``, ``use_lidar``, ``use_radar``, ``use_map``, ``use_external`` the model has;
             those not named are false. Written to the results file.
         out_dir: folder for ``results_nusc.json`` (when the whole split was evaluated), tables and curves; nothing is
@@ -59,8 +61,8 @@ class NuScenesDetMetric(BaseMetric):
         self,
         data_root: str,
         ann_file: str,
-        version: str = "v1.0-trainval",
-        split: str = "val",
+        version: str | None = None,
+        split: str | None = None,
         modality: Mapping[str, bool] | None = None,
         out_dir: str | None = None,
         format_only: bool = False,
@@ -82,7 +84,8 @@ class NuScenesDetMetric(BaseMetric):
         self.out_dir = None if out_dir is None else Path(out_dir)
         self.format_only = format_only
         self.official = official
-        self._infos: dict[int, dict[str, Any]] | None = None
+        self._content: dict[str, Any] | None = None
+        self._infos: dict[int, dict[str, Any]] = {}
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Bring the boxes of a batch to the global frame."""
@@ -101,8 +104,9 @@ class NuScenesDetMetric(BaseMetric):
         if self.format_only:
             print_log(f"results written to {path}; check them with tools/submit.py nuscenes-det", logger="current")
             return {}
-        nusc = open_tables(self.data_root, self.version)
-        truth = load_ground_truth(nusc, self.split, [token for token, _ in results])
+        version, split = self._tables()
+        nusc = open_tables(self.data_root, version)
+        truth = load_ground_truth(nusc, split, [token for token, _ in results])
         place = {token: index for index, token in enumerate(truth.tokens)}
         evaluation = evaluate(concatenate([_at(boxes, place[token]) for token, boxes in results]), truth)
         report = Report(evaluation, self.meta, None)
@@ -111,16 +115,17 @@ class NuScenesDetMetric(BaseMetric):
             write_report(report, self.out_dir)
         scores = flat(evaluation.scores)
         if self.official and path is not None:
-            devkit = official_scores(nusc, path, self.split)
+            devkit = official_scores(nusc, path, split)
             scores |= {"devkit/NDS": devkit["nd_score"], "devkit/mAP": devkit["mean_ap"]}
         return scores
 
     def _write_results(self, results: list[TokenBoxes]) -> Path | None:
         """Write the results file of a whole split; None where only a part was evaluated."""
-        tokens = read_split(self.data_root, self.version, self.split).sample_tokens
+        version, split = self._tables()
+        tokens = read_split(self.data_root, version, split).sample_tokens
         missing = len(set(tokens) - {token for token, _ in results})
         if missing and not (self.format_only or self.official):
-            text = f"{missing} of {len(tokens)} keyframes of {self.split} were not evaluated: no official scores"
+            text = f"{missing} of {len(tokens)} keyframes of {split} were not evaluated: no official scores"
             print_log(text, logger="current", level=30)
         if self.out_dir is None or (missing and not (self.format_only or self.official)):
             return None
@@ -140,9 +145,20 @@ class NuScenesDetMetric(BaseMetric):
             )
         return np.array([LABELS[name] for name in classes], dtype=np.int64)
 
+    def _tables(self) -> tuple[str, str]:
+        """Version and split, given or as the info file has them; mmdet3d's own files have no split."""
+        metainfo = self._read_infos()["metainfo"]
+        version = self.version or metainfo.get("version", "v1.0-trainval")
+        return version, self.split or metainfo.get("split") or SPLITS.get(version, "val")
+
+    def _read_infos(self) -> dict[str, Any]:
+        if self._content is None:
+            self._content = load(self.ann_file)
+            self._infos = {int(info["sample_idx"]): info for info in self._content["data_list"]}
+        return self._content
+
     def _info(self, sample_idx: int) -> dict[str, Any]:
-        if self._infos is None:
-            self._infos = {int(info["sample_idx"]): info for info in load(self.ann_file)["data_list"]}
+        self._read_infos()
         if sample_idx not in self._infos:
             raise InputError(
                 f"{self.ann_file}: expected sample_idx {sample_idx}, found none; use the dataset's info file"
