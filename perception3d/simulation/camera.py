@@ -12,6 +12,7 @@ from perception3d.simulation.light import Light
 from perception3d.simulation.scene import Scene
 
 LARGEST_PX = 8192
+NEAR_M = 4.0  # how far things dim the sky light of their neighbours
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,19 @@ class View:
     instance: NDArray[np.uint16]
 
 
+@dataclass(frozen=True)
+class _Surfaces:
+    """What the pixels of one picture meet first; see ``textures.paint``."""
+
+    depth: NDArray[np.float32]
+    label: NDArray[np.uint16]
+    instance: NDArray[np.uint16]
+    albedo: NDArray[np.float32]
+    kind: NDArray[np.uint8]
+    lamp: NDArray[np.float32]
+    normal: NDArray[np.float32]
+
+
 def render(
     scenes: tuple[Scene, ...],
     camera: Camera,
@@ -86,27 +100,102 @@ def render(
         light: sun, sky and haze.
         rng: source of the sensor noise, and of nothing else.
     """
-    directions = camera.rays() @ np.asarray(world_from_camera, np.float64)[:3, :3].T.astype(np.float32)
-    rays = np.concatenate([np.broadcast_to(world_from_camera[:3, 3], directions.shape), directions], axis=1)
-    rays = rays.astype(np.float32)
-    depth = np.full(len(rays), np.inf, np.float32)
-    label, instance = np.zeros(len(rays), np.uint16), np.zeros(len(rays), np.uint16)
-    lit = np.zeros(len(rays), np.float32)
-    for scene in scenes:
-        if not len(scene.label):
-            continue
-        answer = scene.trace(rays)
-        nearer = answer["t_hit"] < depth
-        triangle = answer["primitive_ids"][nearer]
-        depth[nearer] = answer["t_hit"][nearer]
-        label[nearer], instance[nearer] = scene.label[triangle], scene.instance[triangle]
-        lit[nearer] = np.abs(answer["primitive_normals"][nearer] @ light.sun)
-    shade = np.stack([lit * 200 + 20] * 3, axis=-1) + rng.normal(0, 2, (len(rays), 3))
-    shade[np.isinf(depth)] = (170, 200, 230)
+    from perception3d.simulation import shading  # compiles kernels; only those who render pay for it
+
+    pose = np.asarray(world_from_camera, np.float64)
+    eye = pose[:3, 3].astype(np.float32)
+    directions = camera.rays() @ pose[:3, :3].T.astype(np.float32)
+    seen = _surfaces(scenes, camera, eye, directions)
+    sunlit = _sunlit(scenes, eye, directions, seen, light)
+    share = _openness(scenes, camera, eye, directions, seen)
+    picture = np.empty((len(directions), 3), np.float32)
+    shading.illuminate(
+        seen.depth, directions, camera.width, camera.height, seen.albedo, seen.kind, seen.lamp, seen.normal,
+        sunlit, share, light.sun, light.sun_rgb, light.zenith_rgb, light.horizon_rgb, light.cover, light.haze_per_m,
+        light.exposure, light.lamps, light.key, picture,
+    )  # fmt: skip
     shape = camera.height, camera.width
-    return View(
-        image=np.clip(shade, 0, 255).astype(np.uint8).reshape(*shape, 3),
-        depth_m=depth.reshape(shape),
-        label=label.reshape(shape),
-        instance=instance.reshape(shape),
+    image = np.empty((*shape, 3), np.uint8)
+    noise = rng.standard_normal((*shape, 3), np.float32)
+    shading.develop(picture.reshape(*shape, 3), noise, light.noise, image)
+    return View(image, seen.depth.reshape(shape), seen.label.reshape(shape), seen.instance.reshape(shape))
+
+
+def _surfaces(
+    scenes: tuple[Scene, ...], camera: Camera, eye: NDArray[np.float32], directions: NDArray[np.float32]
+) -> _Surfaces:
+    """The nearest surface of every pixel, painted."""
+    from perception3d.simulation.textures import paint
+
+    count = len(directions)
+    seen = _Surfaces(
+        depth=np.full(count, np.inf, np.float32),
+        label=np.zeros(count, np.uint16),
+        instance=np.zeros(count, np.uint16),
+        albedo=np.zeros((count, 3), np.float32),
+        kind=np.zeros(count, np.uint8),
+        lamp=np.zeros(count, np.float32),
+        normal=np.zeros((count, 3), np.float32),
     )
+    rays = np.empty((count, 6), np.float32)
+    rays[:, :3], rays[:, 3:] = eye, directions
+    answers = [(scene, scene.trace(rays)) for scene in scenes if len(scene.label)]
+    for _, answer in answers:
+        np.minimum(seen.depth, answer["t_hit"], out=seen.depth)
+    taken = np.isinf(seen.depth)
+    for scene, answer in answers:
+        chosen = np.flatnonzero((answer["t_hit"] == seen.depth) & ~taken).astype(np.int32)
+        taken[chosen] = True
+        triangle = answer["primitive_ids"]
+        seen.label[chosen], seen.instance[chosen] = scene.label[triangle[chosen]], scene.instance[triangle[chosen]]
+        looks = scene.looks
+        paint(
+            chosen, triangle, answer["primitive_uvs"], answer["t_hit"], answer["primitive_normals"], directions,
+            1.0 / float(camera.intrinsics[0, 0]), looks.table, looks.pattern, looks.seed,
+            seen.albedo, seen.kind, seen.lamp, seen.normal,
+        )  # fmt: skip
+    return seen
+
+
+def _sunlit(
+    scenes: tuple[Scene, ...],
+    eye: NDArray[np.float32],
+    directions: NDArray[np.float32],
+    seen: _Surfaces,
+    light: Light,
+) -> NDArray[np.uint8]:
+    """(N,) 1 where the sun reaches; under a closed sky light comes from everywhere and casts no shadow."""
+    from perception3d.simulation.shading import sun_rays
+
+    count = len(directions)
+    sunlit = np.ones(count, np.uint8)
+    if not light.shadows:
+        return sunlit
+    rays, pixel = np.empty((count, 6), np.float32), np.empty(count, np.int32)
+    filled = sun_rays(seen.depth, directions, eye, seen.normal, seen.kind, light.sun, rays, pixel)
+    rays, pixel = rays[:filled], pixel[:filled]
+    for scene in scenes:
+        hidden = scene.occluded(rays)
+        sunlit[pixel[hidden]] = 0
+    return sunlit
+
+
+def _openness(
+    scenes: tuple[Scene, ...],
+    camera: Camera,
+    eye: NDArray[np.float32],
+    directions: NDArray[np.float32],
+    seen: _Surfaces,
+) -> NDArray[np.float32]:
+    """Share of the open hemisphere that blocks of 2 x 2 pixels see within ``NEAR_M``, (blocks,)."""
+    from perception3d.simulation.shading import hemisphere_rays, openness
+
+    width, height = camera.width, camera.height
+    blocks = ((width + 1) // 2) * ((height + 1) // 2)
+    rays, block = np.empty((blocks, 6), np.float32), np.empty(blocks, np.int32)
+    filled = hemisphere_rays(seen.depth, directions, eye, seen.normal, width, height, rays, block)
+    free, share = np.ones(blocks, np.float32), np.empty(blocks, np.float32)
+    for scene in scenes:
+        free[block[:filled][scene.occluded(rays[:filled], NEAR_M)]] = 0.0
+    openness(seen.depth, width, height, free, share)
+    return share

@@ -24,7 +24,8 @@ class Weather(NamedTuple):
         horizon: radiance of the sky near the horizon, and of the haze.
         cover: least and greatest share of clouds.
         haze_per_m: least and greatest extinction.
-        softness: half width of the sun's disc as seen through the clouds, as the sine of an angle.
+        lamps: brightness of lamps and lit windows.
+        noise: of the sensor at mid grey, as a share of full scale.
     """
 
     share: float
@@ -34,18 +35,19 @@ class Weather(NamedTuple):
     horizon: RGB
     cover: tuple[float, float]
     haze_per_m: tuple[float, float]
-    softness: float
+    lamps: float
+    noise: float
 
 
 WEATHERS = {
     "sunny": Weather(0.4, (28, 60), (2.6, 2.4, 2.05), (0.16, 0.30, 0.62), (0.55, 0.68, 0.85), (0.05, 0.45),
-                     (0.0008, 0.0025), 0.006),
+                     (0.0008, 0.0025), 0.0, 0.008),
     "hazy": Weather(0.2, (18, 45), (1.7, 1.55, 1.3), (0.32, 0.42, 0.60), (0.75, 0.78, 0.82), (0.3, 0.65),
-                    (0.003, 0.007), 0.03),
+                    (0.003, 0.007), 0.0, 0.009),
     "overcast": Weather(0.25, (35, 65), (0.35, 0.35, 0.36), (0.62, 0.65, 0.70), (0.80, 0.82, 0.84), (0.95, 1.0),
-                        (0.002, 0.006), 0.25),
+                        (0.002, 0.006), 0.1, 0.011),
     "dusk": Weather(0.15, (5, 11), (1.5, 0.85, 0.42), (0.16, 0.22, 0.42), (0.85, 0.58, 0.40), (0.2, 0.6),
-                    (0.002, 0.005), 0.01),
+                    (0.002, 0.005), 0.6, 0.016),
 }  # fmt: skip
 
 
@@ -61,7 +63,9 @@ class Light:
         horizon_rgb: (3,) radiance of the sky near the horizon, which distant things fade into.
         cover: share of the sky covered by clouds.
         haze_per_m: extinction of the air.
-        softness: half width of the sun, as the sine of an angle.
+        shadows: whether the sun casts any.
+        lamps: brightness of lamps and lit windows.
+        noise: of the sensor at mid grey, as a share of full scale.
         exposure: factor from radiance to the pixel value before the tone curve.
         key: number that the clouds and the skyline are drawn from.
     """
@@ -73,7 +77,9 @@ class Light:
     horizon_rgb: NDArray[np.float32]
     cover: float
     haze_per_m: float
-    softness: float
+    shadows: bool
+    lamps: float
+    noise: float
     exposure: float
     key: int
 
@@ -95,7 +101,7 @@ class Light:
         tint = rng.normal(1.0, 0.03, 3)
         sun_rgb, zenith, horizon = (np.array(rgb) * tint for rgb in (weather.sun, weather.zenith, weather.horizon))
         # What a grey card on the ground sends back sets the exposure, with an error as cameras make it.
-        card = sun_rgb.mean() * np.sin(elevation) + 0.5 * (zenith.mean() + horizon.mean()) * np.pi / 2
+        card = sun_rgb.mean() * np.sin(elevation) + 0.5 * (zenith.mean() + horizon.mean())
         return cls(
             weather=name,
             sun=sun,
@@ -104,7 +110,9 @@ class Light:
             horizon_rgb=horizon.astype(np.float32),
             cover=float(rng.uniform(*weather.cover)),
             haze_per_m=float(rng.uniform(*weather.haze_per_m)),
-            softness=weather.softness,
-            exposure=float(rng.uniform(0.9, 1.1) / card),
+            shadows=name != "overcast",
+            lamps=weather.lamps,
+            noise=weather.noise,
+            exposure=float(rng.uniform(1.4, 1.7) / card),
             key=int(rng.integers(2**31)),
         )

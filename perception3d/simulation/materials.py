@@ -88,3 +88,28 @@ SURFACES: dict[Material, Surface] = {
 def column(field: str) -> NDArray[np.float64]:
     """(M,) one property of all materials, indexed by ``Material``."""
     return np.array([getattr(SURFACES[material], field) for material in Material])
+
+
+# Colour as the eye sees it, sRGB of 0 ... 255, where no palette gives an object its own.
+COLOURS: dict[Material, tuple[int, int, int]] = {
+    Material.ASPHALT: (98, 98, 100),
+    Material.PAVING: (142, 130, 120),
+    Material.CONCRETE: (160, 156, 148),
+    Material.GRAVEL: (158, 142, 116),
+    Material.GRASS: (92, 110, 52),
+    Material.MARKING: (228, 228, 222),
+    Material.PLASTER: (214, 206, 188),
+    Material.BRICK: (146, 84, 64),
+    Material.GLASS: (26, 32, 36),
+    Material.WOOD: (132, 100, 70),
+    Material.METAL: (134, 138, 142),
+    Material.LEAVES: (80, 108, 46),
+    Material.BARK: (98, 82, 66),
+    Material.PAINT: (170, 174, 178),
+    Material.RUBBER: (30, 30, 32),
+    Material.RETROREFLECTOR: (230, 230, 226),
+    Material.CLOTH: (70, 74, 90),
+    Material.SKIN: (214, 164, 134),
+    Material.PLASTIC: (52, 56, 60),
+    Material.TARPAULIN: (60, 96, 160),
+}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from perception3d.simulation.appearance import Appearance, appearance
 from perception3d.simulation.labels import is_thing
 from perception3d.simulation.materials import column
 from perception3d.simulation.mesh import Mesh
@@ -112,11 +114,16 @@ class Scene:
         """
         return {name: value.numpy() for name, value in self._caster.cast_rays(self._tensor(rays), nthreads=1).items()}
 
-    def occluded(self, rays: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Which rays (N, 6) meet anything."""
+    def occluded(self, rays: NDArray[np.float32], within_m: float = float("inf")) -> NDArray[np.bool_]:
+        """Which rays (N, 6) meet anything, ``within_m`` lengths of their direction."""
         if not len(self.label):
             return np.zeros(len(rays), bool)
-        return self._caster.test_occlusions(self._tensor(rays), nthreads=1).numpy()
+        return self._caster.test_occlusions(self._tensor(rays), tfar=within_m, nthreads=1).numpy()
+
+    @cached_property
+    def looks(self) -> Appearance:
+        """How the triangles look; only cameras ask."""
+        return appearance(self.objects)
 
 
 def _attributes(
