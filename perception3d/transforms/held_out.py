@@ -63,7 +63,7 @@ class RandomCorruption(Augmentation):
         if not choices:
             raise InputError("choices: expected at least one corruption, found none")
         self.choices = [dict(choice) for choice in choices]
-        self.settings = dict(
+        self.settings: dict[str, Any] = dict(
             fill=fill, label_set=label_set, intensity_max=intensity_max, sensor=sensor, ring_dim=ring_dim
         )
         for choice in self.choices:
