@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 RING_STEP_M = 10
 CELLS = 500  # across the picture: a point of a far ring is then one or two pixels of a sheet
+DASHES = (0, (2.2, 1.1))  # of detections
 MOVING_M_PER_S = 0.5  # slower boxes get no arrow
 # Which column of points, and in which direction, goes up and to the right: nuScenes' LiDAR looks along its y axis.
 FORWARD_AXES = {"x": ((1, -1), (0, 1)), "y": ((0, 1), (1, 1))}
@@ -89,7 +90,7 @@ def _draw_boxes(axes: Axes, boxes: BoxSet, plane: tuple[int, int], half_extent_m
     colours = [to_unit(box_colour(boxes.names[row])) for row in shown]
     outlines = [top[row] for row in shown]
     headings = [np.stack([centre[row], front[row]]) for row in shown]
-    style = dict(linewidths=1.8, linestyles=(0, (2.2, 1.1))) if detected else dict(linewidths=1.0, linestyles="solid")
+    style = dict(linewidths=1.8, linestyles=DASHES) if detected else dict(linewidths=1.0, linestyles="solid")
     axes.add_collection(LineCollection(outlines, colors=colours, zorder=3, **style))
     axes.add_collection(LineCollection(headings, colors=colours, linewidths=style["linewidths"], zorder=3))
     for row, colour in zip(shown, colours, strict=True):

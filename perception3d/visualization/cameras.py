@@ -24,17 +24,16 @@ _FRONT = tuple(EDGES.index(edge) for edge in FRONT_EDGES)
 
 
 def resize(
-    image: NDArray[np.uint8], img_from_lidar: NDArray[np.floating], width: int
+    image: NDArray[np.uint8], img_from_lidar: NDArray[np.floating], height: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """An image (H, W, 3) of another width, and its projection to match."""
+    """An image (H, W, 3) of another height, and its projection to match."""
     import cv2
 
-    scale = width / image.shape[1]
-    if scale == 1:
-        return image, np.asarray(img_from_lidar, dtype=np.float64)
-    size = (width, round(image.shape[0] * scale))
-    resized = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    scaling = np.diag([scale, size[1] / image.shape[0], 1.0, 1.0])
+    scale = height / image.shape[0]
+    width = round(image.shape[1] * scale)
+    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    resized = cv2.resize(image, (width, height), interpolation=interpolation)
+    scaling = np.diag([width / image.shape[1], scale, 1.0, 1.0])
     return np.asarray(resized, dtype=np.uint8), scaling @ img_from_lidar
 
 

@@ -77,23 +77,13 @@ def _views(images: Any, meta: Mapping[str, Any]) -> list[View]:
             "lidar2img: expected the projections of the images in the sample's metainfo, found none; "
             "add it to meta_keys of the transform that packs"
         )
-    names = [Path(path).parent.name for path in meta.get("img_path", [])]
-    names = names if len(names) == len(images) else [f"camera {number}" for number in range(len(images))]
+    shown = np.moveaxis(_array(images), 1, -1)[..., ::-1]  # BGR until the data preprocessor
+    shown = np.ascontiguousarray(shown.clip(0, 255).astype(np.uint8))
+    names = meta.get("camera_names", [f"camera {number}" for number in range(len(shown))])
+    present = meta.get("camera_present", [True] * len(shown))
     projections = np.asarray(meta["lidar2img"], dtype=np.float64)
-    return [View(*row) for row in zip(names, _rgb_images(_array(images), meta), projections, strict=True)]
-
-
-def _rgb_images(images: NDArray[Any], meta: Mapping[str, Any]) -> NDArray[np.uint8]:
-    """Images (V, H, W, 3) as they are seen: the pipeline may have normalised them and keeps BGR unless it says so."""
-    shown = np.moveaxis(images, 1, -1)
-    norm = meta.get("img_norm_cfg", {})
-    # mmdet3d's loaders note an idle normalisation, which floats of 0..255 have not been through
-    if norm and np.abs(shown).max(initial=0) < 20:
-        shown = shown * np.asarray(norm["std"]) + np.asarray(norm["mean"])
-        shown = shown if norm.get("to_rgb") else shown[..., ::-1]
-    else:
-        shown = shown[..., ::-1]
-    return np.ascontiguousarray(np.round(shown).clip(0, 255).astype(np.uint8))
+    parts = zip(names, present, shown, projections, strict=True)
+    return [View(name, image, projection, bool(there)) for name, there, image, projection in parts]
 
 
 def _point_colours(

@@ -11,19 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corruptions.pictures import save
-from perception3d.visualization.above import dots, draw_above
+from perception3d.visualization.above import DASHES, dots, draw_above
 from perception3d.visualization.cameras import draw_boxes, draw_points, resize
 from perception3d.visualization.colours import DETECTION_COLOURS, RGB, box_colour, by_value, to_unit
 from perception3d.visualization.geometry import BoxSet, project
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 # As they look round the car: left, ahead, right in the upper row, the same to the back below.
 GRID = ("CAM_FRONT_LEFT", "CAM_FRONT", "CAM_FRONT_RIGHT", "CAM_BACK_LEFT", "CAM_BACK", "CAM_BACK_RIGHT")
-CAMERA_PX = 640
+CAMERA_HEIGHT_PX = 360
 DPI = 100
-_COLUMNS, _GAP_PX, _TITLE_PX, _LEGEND_PX, _AXIS_PX = 3, 6, 44, 40, 52
+_COLUMNS, _GAP_PX, _TITLE_PX, _AXIS_PX = 3, 6, 44, 52
+_LEGEND_ENTRY_PX, _LEGEND_ROW_PX = 132, 22
 DEPTH_SHOWN_M = (2.0, 50.0)
 HEIGHT_SHOWN_M = (-5.0, 4.0)  # the ground lies in the middle of the colour map: its light end would vanish on white
 
@@ -36,11 +38,13 @@ class View:
         name: of the camera, "CAM_FRONT".
         image: RGB uint8 (H, W, 3).
         img_from_lidar: (4, 4) projection from the LiDAR frame to pixels of this image.
+        present: False for a camera that the sample lacks; its image stands in for one.
     """
 
     name: str
     image: NDArray[np.uint8]
     img_from_lidar: NDArray[np.floating]
+    present: bool = True
 
 
 @dataclass(frozen=True)
@@ -78,23 +82,35 @@ def frame_sheet(frame: Frame, half_extent_m: float = 50.0, show_points: bool = F
 
     panels = [_panel(view, frame, show_points) for view in frame.views]
     cells = _cells([view.name for view in frame.views])
-    height = max((panel.shape[0] for panel in panels), default=450)
+    height = CAMERA_HEIGHT_PX if panels else 450
+    panel_width = max((panel.shape[1] for panel in panels), default=0)
     rows = max(2, 1 + max((row for row, _ in cells), default=0))
     columns = 1 + max((column for _, column in cells), default=-1)
     above_px = rows * height + (rows - 1) * _GAP_PX
-    left_px = columns * (CAMERA_PX + _GAP_PX)
-    width_px, height_px = left_px + above_px + _AXIS_PX + _GAP_PX, _TITLE_PX + above_px + _LEGEND_PX
+    left_px = columns * (panel_width + _GAP_PX)
+    width_px = left_px + above_px + _AXIS_PX + _GAP_PX
+    handles = _legend_handles(frame)
+    legend_rows = -(-len(handles) * _LEGEND_ENTRY_PX // width_px)
+    legend_px = legend_rows * _LEGEND_ROW_PX + 8
+    height_px = _TITLE_PX + above_px + legend_px
     figure = Figure(figsize=(width_px / DPI, height_px / DPI), dpi=DPI)
     for view, panel, (row, column) in zip(frame.views, panels, cells, strict=True):
-        x, top = column * (CAMERA_PX + _GAP_PX), _TITLE_PX + row * (height + _GAP_PX)
+        x, top = column * (panel_width + _GAP_PX), _TITLE_PX + row * (height + _GAP_PX)
         figure.figimage(panel, x, height_px - top - panel.shape[0], origin="upper")
-        _label(figure, view.name, (x + 5) / width_px, 1 - (top + 5) / height_px)
+        _label(
+            figure,
+            view.name if view.present else f"{view.name} (missing)",
+            (x + 5) / width_px,
+            1 - (top + 5) / height_px,
+        )
     side = above_px - _AXIS_PX
-    place = ((left_px + _AXIS_PX) / width_px, (_LEGEND_PX + _AXIS_PX) / height_px, side / width_px, side / height_px)
+    place = ((left_px + _AXIS_PX) / width_px, (legend_px + _AXIS_PX) / height_px, side / width_px, side / height_px)
     axes = figure.add_axes(place)
     draw_above(axes, frame.points, _rgb(frame), frame.boxes, frame.forward, half_extent_m)
     figure.text(8 / width_px, 1 - _TITLE_PX / 2 / height_px, frame.title, fontsize=13, va="center")
-    _legend(figure, frame)
+    if handles:
+        options = dict(frameon=False, fontsize=9, columnspacing=1.2, handlelength=1.6, borderaxespad=0.2)
+        figure.legend(handles=handles, loc="lower center", ncols=-(-len(handles) // legend_rows), **options)
     return figure
 
 
@@ -104,7 +120,7 @@ def write_sheet(frame: Frame, path: Path, half_extent_m: float = 50.0, show_poin
 
 
 def _panel(view: View, frame: Frame, show_points: bool) -> NDArray[np.uint8]:
-    image, img_from_lidar = resize(view.image, view.img_from_lidar, CAMERA_PX)
+    image, img_from_lidar = resize(view.image, view.img_from_lidar, CAMERA_HEIGHT_PX)
     if show_points:
         _, depth_m = project(frame.points[:, :3], img_from_lidar)
         rgb = by_value(-np.log(depth_m.clip(0.1)), *_log_depths(), "turbo") if frame.rgb is None else frame.rgb
@@ -135,7 +151,7 @@ def _label(figure: Figure, text: str, x: float, y: float) -> None:
     figure.text(x, y, text, fontsize=9, color="white", va="top", bbox=box)
 
 
-def _legend(figure: Figure, frame: Frame) -> None:
+def _legend_handles(frame: Frame) -> list[Line2D]:
     """Classes of the boxes and of the points, and how annotations and detections differ."""
     from matplotlib.lines import Line2D
 
@@ -144,9 +160,5 @@ def _legend(figure: Figure, frame: Frame) -> None:
     handles = [Line2D([], [], color=to_unit(box_colour(name)), linewidth=3, label=name) for name in known]
     if any(boxes.scores is not None for boxes in frame.boxes):
         handles.append(Line2D([], [], color="black", linewidth=1.0, label="ground truth"))
-        handles.append(Line2D([], [], color="black", linewidth=1.8, linestyle=(0, (2.2, 1.1)), label="prediction"))
-    handles += dots(frame.point_legend)
-    if handles:
-        rows = 1 if len(handles) <= 16 else 2
-        options = dict(frameon=False, fontsize=9 if rows == 1 else 7, columnspacing=1.2, handlelength=1.6)
-        figure.legend(handles=handles, loc="lower center", ncols=-(-len(handles) // rows), borderaxespad=0.3, **options)
+        handles.append(Line2D([], [], color="black", linewidth=1.8, linestyle=DASHES, label="prediction"))
+    return handles + dots(frame.point_legend)
