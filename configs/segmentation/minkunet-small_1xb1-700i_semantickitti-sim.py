@@ -1,15 +1,2 @@
 # The small MinkowskiNet on simulated SemanticKITTI, on a CPU: what the demo trains, about 5 minutes on two cores.
-_base_ = [
-    "../_base_/default_runtime.py",
-    "../_base_/datasets/semantickitti.py",
-    "../_base_/models/minkunet_small.py",
-    "../_base_/schedules/segmentation_adamw_cpu.py",
-]
-train_dataloader = dict(batch_size=1, num_workers=1, sampler=dict(_delete_=True, type="InfiniteSampler", shuffle=True))
-val_dataloader = dict(num_workers=0, persistent_workers=False)
-test_dataloader = val_dataloader
-
-log_processor = dict(by_epoch=False)
-default_hooks = dict(
-    logger=dict(interval=20), checkpoint=dict(by_epoch=False, interval=100, save_best="mIoU_present", rule="greater")
-)
+_base_ = ["../_base_/semantickitti_small_cpu.py", "../_base_/models/minkunet_small.py"]

@@ -11,5 +11,5 @@ model = dict(
     num_classes=19,
     ignore_index=19,
     loss_ce=dict(type="mmdet.CrossEntropyLoss", avg_non_ignore=True),
-    loss_lovasz=dict(type="LovaszLoss", reduction="none"),
+    loss_lovasz=dict(type="perception3d.LovaszSoftmaxLoss"),
 )

@@ -1,4 +1,4 @@
-"""LiDAR segmentor: partition, sparse backbone, linear head, in the interface of mmdet3d's segmentors."""
+"""LiDAR segmentor: partition, encoder, sparse backbone, linear head, in the interface of mmdet3d's segmentors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from mmdet3d.models.segmentors import Base3DSegmentor
 from torch import Tensor, nn
 
-from perception3d.models.segmentation.partition import Voxels, majority_labels
+from perception3d.models.segmentation.partition import majority_labels
 from perception3d.registry import MODELS
 
 
@@ -17,11 +17,14 @@ class LidarSegmentor(Base3DSegmentor):
     """Point-wise semantic segmentation of LiDAR scans by a sparse voxel network.
 
     Args:
-        partition: config of a partition (``GridPartition``).
-        backbone: config of a network from :class:`Voxels` to voxel features, with ``out_channels``.
+        partition: config of a partition (``GridPartition``, ``CylinderPartition``).
+        backbone: config of a network (``SparseUNet``, ``SPVCNN``, ``AsymmetricUNet``) from voxel features (M, C) and
+            :class:`Voxels` to features (R, ``out_channels``) of R voxels or points and the row of each point in them.
         num_classes: number of classes; train ids 0 .. num_classes - 1.
-        loss_ce: config of the cross-entropy loss over voxels.
-        loss_lovasz: config of the Lovasz-softmax loss over voxels (Berman et al., CVPR 2018).
+        loss_ce: config of the cross-entropy loss over the R rows, or None for none.
+        loss_lovasz: config of the Lovasz-softmax loss over the R rows (Berman et al., CVPR 2018), or None for none.
+        encoder: config of a network from :class:`Voxels` to voxel features (``PointEncoder``); None: the mean of the
+            point features in each voxel.
         ignore_index: train id that is not scored.
         dropout: dropout rate before the classifier.
         data_preprocessor: config of the data preprocessor.
@@ -33,8 +36,9 @@ class LidarSegmentor(Base3DSegmentor):
         partition: dict[str, Any],
         backbone: dict[str, Any],
         num_classes: int,
-        loss_ce: dict[str, Any],
-        loss_lovasz: dict[str, Any],
+        loss_ce: dict[str, Any] | None,
+        loss_lovasz: dict[str, Any] | None,
+        encoder: dict[str, Any] | None = None,
         ignore_index: int = 19,
         dropout: float = 0.0,
         data_preprocessor: dict[str, Any] | None = None,
@@ -42,39 +46,38 @@ class LidarSegmentor(Base3DSegmentor):
     ) -> None:
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
         self.partition = MODELS.build(partition)
+        self.encoder = None if encoder is None else MODELS.build(encoder)
         self.backbone = MODELS.build(backbone)
         self.decode_head = nn.Sequential(nn.Dropout(dropout), nn.Linear(self.backbone.out_channels, num_classes))
-        self.loss_ce = MODELS.build(loss_ce)
-        self.loss_lovasz = MODELS.build(loss_lovasz)
+        configs = {"loss_ce": loss_ce, "loss_lovasz": loss_lovasz}
+        self.losses = nn.ModuleDict({name: MODELS.build(cfg) for name, cfg in configs.items() if cfg is not None})
         self.num_classes = num_classes
         self.ignore_index = ignore_index
 
-    def extract_feat(self, batch_inputs: dict[str, Any]) -> tuple[Voxels, Tensor]:
-        """Voxels of the batch and their features (M, C)."""
+    def extract_feat(self, batch_inputs: dict[str, Any]) -> tuple[Tensor, Tensor, list[int]]:
+        """Features (R, C), the row of each point of the batch in them, int64 (N,), and the points of each sample."""
         voxels = self.partition(batch_inputs["points"])
-        return voxels, self.backbone(voxels)
+        features = voxels.features if self.encoder is None else self.encoder(voxels)
+        return *self.backbone(features, voxels), voxels.points_per_sample
 
     def encode_decode(self, batch_inputs: dict[str, Any], batch_data_samples: list[Any]) -> list[Tensor]:
         """Logits (num_classes, N_i) of the points of each sample."""
-        voxels, features = self.extract_feat(batch_inputs)
-        logits = self.decode_head(features)[voxels.voxel_of_point]
-        return [part.T for part in logits.split(voxels.points_per_sample)]
+        features, row_of_point, points_per_sample = self.extract_feat(batch_inputs)
+        logits = self.decode_head(features)[row_of_point]
+        return [part.T for part in logits.split(points_per_sample)]
 
     def loss(self, batch_inputs_dict: dict[str, Any], batch_data_samples: list[Any]) -> dict[str, Tensor]:
-        """Cross-entropy and Lovasz-softmax over the voxels, each with the majority label of its points."""
-        voxels, features = self.extract_feat(batch_inputs_dict)
+        """The losses over the voxels (or points of the branch), each with the majority label of its points."""
+        features, row_of_point, _ = self.extract_feat(batch_inputs_dict)
         labels = torch.cat([sample.gt_pts_seg.pts_semantic_mask for sample in batch_data_samples]).long()
-        targets = majority_labels(labels, voxels.voxel_of_point, len(features), self.ignore_index)
+        targets = majority_labels(labels, row_of_point, len(features), self.ignore_index)
         logits = self.decode_head(features).float()
-        return {
-            "loss_ce": self.loss_ce(logits, targets, ignore_index=self.ignore_index),
-            "loss_lovasz": self.loss_lovasz(logits, targets, ignore_index=self.ignore_index),
-        }
+        return {name: loss(logits, targets, ignore_index=self.ignore_index) for name, loss in self.losses.items()}
 
     def predict(self, batch_inputs_dict: dict[str, Any], batch_data_samples: list[Any]) -> list[Any]:
         """Data samples with ``pred_pts_seg.pts_semantic_mask`` (N,) and ``pts_seg_logits`` (num_classes, N)."""
         return self.postprocess_result(self.encode_decode(batch_inputs_dict, batch_data_samples), batch_data_samples)
 
     def _forward(self, batch_inputs_dict: dict[str, Any], batch_data_samples: Any = None) -> Tensor:
-        """Voxel logits (M, num_classes)."""
-        return self.decode_head(self.extract_feat(batch_inputs_dict)[1])
+        """Logits (R, num_classes) of the voxels or points of the branch."""
+        return self.decode_head(self.extract_feat(batch_inputs_dict)[0])
