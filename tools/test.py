@@ -2,6 +2,7 @@
 """Evaluate a checkpoint: mmdet3d's tools/test.py with clear errors, on CPU and CUDA from the same config.
 
 python tools/test.py CONFIG CHECKPOINT --work-dir work_dirs/small --show-dir pictures
+python tools/test.py CONFIG CHECKPOINT --work-dir work_dirs/small --format-only --split test
 """
 
 import argparse
@@ -19,6 +20,7 @@ from perception3d.launch import (
     load_weights,
     run,
 )
+from perception3d.submission.config import format_only, use_split
 
 
 def parse_args() -> argparse.Namespace:
@@ -26,7 +28,11 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", help="config file")
     parser.add_argument("checkpoint", help="checkpoint file")
-    parser.add_argument("--show-dir", help="folder for one PNG per sample: ground truth, prediction, error")
+    parser.add_argument("--show-dir", help="folder for one PNG per sample: ground truth and prediction")
+    parser.add_argument("--split", help="split of the data set, e.g. test; default: that of the config")
+    parser.add_argument(
+        "--format-only", action="store_true", help="write the leaderboard's files, score nothing, need no annotations"
+    )
     parser.add_argument("--tta", action="store_true", help="test-time augmentation; always report it separately")
     add_shared_arguments(parser)
     return parser.parse_args()
@@ -45,13 +51,18 @@ def main() -> None:
     args = parse_args()
     check_checkpoint(args.checkpoint)
     cfg = load_config(args)
-    if cfg.test_evaluator.get("type") == "perception3d.LidarSegMetric":
+    if isinstance(cfg.test_evaluator, dict) and cfg.test_evaluator.get("type") == "perception3d.LidarSegMetric":
         cfg.test_evaluator.setdefault("out_dir", cfg.work_dir)
+    if args.split:
+        use_split(cfg, args.split)
+    if args.format_only:
+        check_writable(Path(format_only(cfg, str(Path(cfg.work_dir) / "submission"))), "--work-dir")
     if args.tta:
         use_tta(cfg)
     if args.show_dir:
         cfg.setdefault("custom_hooks", [])
-        cfg.custom_hooks.append(dict(type="perception3d.SegmentationPictureHook", out_dir=args.show_dir))
+        for results in ("Segmentation", "Detection"):  # each draws its own kind of samples
+            cfg.custom_hooks.append(dict(type=f"perception3d.{results}PictureHook", out_dir=args.show_dir))
         check_writable(Path(args.show_dir), "--show-dir")
     cfg.load_from, cfg.resume = None, False  # runner.test() would load them over the checkpoint
     runner = build_runner(cfg)

@@ -67,6 +67,7 @@ class NuScenesDetDataset(InfoFileDataset, NuScenesDataset):
             data_prefix={**prefix, **base.pop("data_prefix", {})},
             **base,
         )
+        self._metainfo["modality"] = dict(self.modality)  # results files say which sensors were used
 
     def load_data_list(self) -> list[dict]:
         """Infos of the split that pass the filters, after checks of the file."""

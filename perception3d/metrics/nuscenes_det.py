@@ -45,11 +45,12 @@ class NuScenesDetMetric(BaseMetric):
         ann_file: mmdet3d's info file of the split; gives token and poses by ``sample_idx``.
         version: folder of the tables, e.g. "v1.0-mini"; by default what the info file says.
         split: split of the tables, e.g. "mini_val", "test"; by default what the info file says.
-        modality: which of ``use_camera``, ``use_lidar``, ``use_radar``, ``use_map``, ``use_external`` the model has;
-            those not named are false. Written to the results file.
-        out_dir: folder for ``results_nusc.json`` (when the whole split was evaluated), tables and curves; nothing is
+        modality: which of ``use_camera``, ``use_lidar``, ``use_radar``, ``use_map``, ``use_external`` the model uses;
+            those not named are false. Written to the results file. By default the sensors that the dataset loads.
+        out_dir: folder for the results file (when the whole split was evaluated), tables and curves; nothing is
             written without it.
         format_only: write the results file and score nothing; needs no annotations. For the test split.
+        jsonfile_prefix: folder of the results file, ``out_dir`` by default.
         official: run nuscenes-devkit on the written file too; adds ``devkit/NDS`` and ``devkit/mAP``.
         collect_device: "cpu" or "gpu", how mmengine gathers the ranks.
         prefix: put before the names of the scores.
@@ -66,29 +67,48 @@ class NuScenesDetMetric(BaseMetric):
         modality: Mapping[str, bool] | None = None,
         out_dir: str | None = None,
         format_only: bool = False,
+        jsonfile_prefix: str | None = None,
         official: bool = False,
         collect_device: str = "cpu",
         prefix: str | None = None,
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
-        if (format_only or official) and out_dir is None:
-            raise InputError("NuScenesDetMetric: format_only and official write a results file: expected out_dir")
-        modality = modality or {"use_lidar": True}
-        self.meta = {key: bool(modality.get(key, False)) for key in NUSCENES_META_KEYS}
-        if set(modality) - set(self.meta):
-            raise InputError(f"modality: expected keys of {', '.join(self.meta)}, found {', '.join(modality)}")
+        folder = jsonfile_prefix or out_dir
+        if (format_only or official) and folder is None:
+            raise InputError(
+                "NuScenesDetMetric: format_only and official write a results file: expected jsonfile_prefix or "
+                "out_dir, found neither"
+            )
+        if set(modality or {}) - set(NUSCENES_META_KEYS):
+            found = ", ".join(modality or {})
+            raise InputError(f"modality: expected keys of {', '.join(NUSCENES_META_KEYS)}, found {found}")
         self.data_root = Path(data_root)
         self.ann_file = ann_file
-        self.version = version
-        self.split = split
         self.out_dir = None if out_dir is None else Path(out_dir)
         self.format_only = format_only
         self.official = official
+        self._result_file = None if folder is None else Path(folder) / RESULT_FILE
+        self.version = version
+        self.split = split
+        self.modality = modality
         self._content: dict[str, Any] | None = None
         self._infos: dict[int, dict[str, Any]] = {}
 
+    @property
+    def meta(self) -> dict[str, bool]:
+        """The five keys of "meta" in the results file."""
+        used = self.modality or (self.dataset_meta or {}).get("modality")
+        if not used:
+            raise InputError(
+                "NuScenesDetMetric: expected the sensors of the model for the results file, found none in the dataset; "
+                "set modality=dict(use_lidar=..., use_camera=...) in the metric"
+            )
+        return {key: bool(used.get(key, False)) for key in NUSCENES_META_KEYS}
+
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Bring the boxes of a batch to the global frame."""
+        if self._result_file is not None:
+            _ = self.meta  # missing sensors are an error now, not after hours of inference
         labels = self._labels()
         for sample in data_samples:
             info = self._info(int(sample["sample_idx"]))
@@ -101,15 +121,17 @@ class NuScenesDetMetric(BaseMetric):
         if not results:
             raise InputError("NuScenesDetMetric: expected at least one sample, found none; the dataloader is empty")
         path = self._write_results(results)
-        if self.format_only:
-            print_log(f"results written to {path}; check them with tools/submit.py nuscenes-det", logger="current")
-            return {}
         version, split = self._tables()
+        if self.format_only:
+            where = f"--root {self.data_root} --version {version} --split {split}"
+            text = f"written to {path}; check and zip it: python tools/submit.py nuscenes-det {path} {where} --zip FILE"
+            print_log(text, logger="current")
+            return {}
         nusc = open_tables(self.data_root, version)
         truth = load_ground_truth(nusc, split, [token for token, _ in results])
         place = {token: index for index, token in enumerate(truth.tokens)}
         evaluation = evaluate(concatenate([_at(boxes, place[token]) for token, boxes in results]), truth)
-        report = Report(evaluation, self.meta, None)
+        report = Report(evaluation, self.meta if self.out_dir else {}, None)
         print_log("\n" + report.text(), logger="current")
         if self.out_dir is not None:
             write_report(report, self.out_dir)
@@ -127,13 +149,12 @@ class NuScenesDetMetric(BaseMetric):
         if missing and not (self.format_only or self.official):
             text = f"{missing} of {len(tokens)} keyframes of {split} were not evaluated: no official scores"
             print_log(text, logger="current", level=30)
-        if self.out_dir is None or (missing and not (self.format_only or self.official)):
+        if self._result_file is None or (missing and not (self.format_only or self.official)):
             return None
-        path = self.out_dir / RESULT_FILE
-        with result_writer(path, self.meta, tokens) as writer:
+        with result_writer(self._result_file, self.meta, tokens) as writer:
             for token, boxes in results:
                 writer.add(token, boxes)
-        return path
+        return self._result_file
 
     def _labels(self) -> NDArray[np.int64]:
         """Official label of each label of the model."""

@@ -65,12 +65,12 @@ def predictions(nusc, sweep, global_from_lidar):
     return {"bboxes_3d": boxes, "scores_3d": torch.ones(len(rows)), "labels_3d": torch.tensor(labels)}
 
 
-def build(world, classes=CLASSES, **options):
+def build(world, classes=CLASSES, sensors=(("use_lidar", True),), **options):
     root, ann_file, _ = world
     metric = METRICS.build(
         dict(type="perception3d.NuScenesDetMetric", data_root=str(root), ann_file=ann_file, **options)
     )
-    metric.dataset_meta = {"classes": classes}
+    metric.dataset_meta = {"classes": classes, "modality": dict(sensors)}
     return metric
 
 
@@ -103,11 +103,16 @@ def test_format_only_needs_no_annotations(world, tmp_path):
     for name in ("scene", "sample"):
         (root / "v1.0-test" / f"{name}.json").symlink_to(world[0] / "v1.0-trainval" / f"{name}.json")
     (root / "v1.0-test" / "splits.json").write_text(json.dumps({"mine": ["scene-0916", "scene-0523"]}))
-    options = dict(out_dir=str(tmp_path / "out"), format_only=True, version="v1.0-test", split="mine")
-    metric = build((root, *world[1:]), modality={"use_camera": True, "use_lidar": True}, **options)
-    assert run(metric, world[2]) == {}
-    data = json.loads((tmp_path / "out" / "results_nusc.json").read_text())
-    assert len(data["results"]) == 18 and data["meta"] == {**META, "use_camera": True}
+    options = dict(jsonfile_prefix=str(tmp_path / "out"), format_only=True, version="v1.0-test", split="mine")
+    for sensors, modality, meta in (
+        ({"use_lidar": True, "use_camera": True}, None, {**META, "use_camera": True}),  # what the dataset loads
+        ({"use_lidar": True, "use_camera": True}, {"use_radar": True}, {**META, "use_lidar": False, "use_radar": True}),
+    ):
+        metric = build((root, *world[1:]), sensors=sensors, modality=modality, **options)
+        assert run(metric, world[2]) == {}
+        data = json.loads((tmp_path / "out" / "results_nusc.json").read_text())
+        assert len(data["results"]) == 18 and data["meta"] == meta
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["results_nusc.json"]
 
 
 def test_some_keyframes_are_scored_and_not_written(world, tmp_path):
@@ -120,8 +125,11 @@ def test_some_keyframes_are_scored_and_not_written(world, tmp_path):
 
 
 def test_bad_input(world, tmp_path):
-    with pytest.raises(InputError, match="expected out_dir"):
+    with pytest.raises(InputError, match="expected jsonfile_prefix or out_dir"):
         build(world, format_only=True)
+    with pytest.raises(InputError, match=r"expected the sensors of the model.*modality=dict"):
+        run(build(world, sensors=(), out_dir=str(tmp_path)), world[2][:1])
+    assert run(build(world, sensors=()), world[2][:1])["mAP"] > 0  # no file, no need
     with pytest.raises(InputError, match="modality"):
         build(world, modality={"use_lidars": True})
     with pytest.raises(InputError, match=r"dataset_meta\['classes'\].*found van"):
