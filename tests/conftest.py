@@ -13,3 +13,20 @@ def data_root() -> Path:
     if not root.is_dir():
         pytest.skip(f"no real scans at {root}; set PERCEPTION3D_DATA")
     return root
+
+
+@pytest.fixture(scope="session")
+def sim_nuscenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny simulated nuScenes data set, read-only: ``v1.0-mini`` with two scenes of three keyframes.
+
+    scene-0061 is of mini_train, scene-0103 of mini_val; images are 112 x 200. Holds sweeps, lidarseg and depth maps as well. Made once per
+    session in some seconds; skips without Open3D.
+    """
+    pytest.importorskip("open3d", reason="ray casting needs the extra `simulation`")
+    from perception3d.simulation.nuscenes.request import Request, scene_names
+    from perception3d.simulation.nuscenes.writer import write
+
+    root = tmp_path_factory.mktemp("simulated") / "nuscenes"
+    scenes = dict.fromkeys(scene_names("v1.0-mini", 2), 3)
+    write(Request(root, "v1.0-mini", 0, scenes, 112, 200, depth=True), 1, lambda done, total: None)
+    return root

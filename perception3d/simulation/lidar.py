@@ -96,13 +96,14 @@ def beams(mounting: Mounting) -> Beams:
     flat = np.cos(elevation)
     directions = np.column_stack([flat * np.cos(azimuth), flat * np.sin(azimuth), np.sin(elevation)])
     origins = np.column_stack([np.zeros((len(ring), 2)), heights])
-    seen = ~_hidden(mounting.blind, np.degrees(azimuth), np.degrees(elevation))
+    seen = ~hidden(mounting.blind, np.degrees(azimuth), np.degrees(elevation))
     return Beams(origins[seen], directions[seen], ring[seen].astype(np.int16))
 
 
-def _hidden(
+def hidden(
     blind: tuple[BlindSector, ...], azimuth_deg: NDArray[np.float64], elevation_deg: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
+    """(N,) which directions the carrier hides; azimuth counter-clockwise from straight ahead."""
     hidden = np.zeros(len(azimuth_deg), bool)
     for sector in blind:
         share = (sector.top_deg - elevation_deg) / (sector.top_deg - sector.bottom_deg)
