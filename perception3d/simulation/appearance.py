@@ -55,6 +55,7 @@ class Pattern(IntEnum):
     SIGNAL = 26
     CAR_GLASS = 27
     BUS_PAINT = 28
+    FOLIAGE = 29
 
 
 OF_MATERIAL = {
@@ -115,6 +116,7 @@ class _Faces:
     corners: NDArray[np.float32]
     middle: NDArray[np.float32]
     up: NDArray[np.float32]
+    loose: NDArray[np.bool_]
     start: NDArray[np.int64]
 
 
@@ -131,6 +133,7 @@ def appearance(objects: Sequence[Placed]) -> Appearance:
     _houses(faces, rgb, pattern)
     _works(faces, rgb, pattern)
     _signs(faces, pattern, corners)
+    pattern[(pattern == Pattern.LEAVES) & ~faces.loose] = Pattern.FOLIAGE
     seed = faces.key.astype(np.int64)
     each = np.isin(pattern, [Pattern.WINDOW, Pattern.LEAVES])
     seed[each] = mixed(faces.key[each], faces.first[each])
@@ -147,14 +150,17 @@ def _flatten(objects: Sequence[Placed]) -> _Faces:
             corners[start : start + len(placed.mesh.triangles)] -= placed.mesh.rest[0]
     up = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     up = np.abs(up[:, 2]) / np.maximum(np.linalg.norm(up, axis=1), 1e-12)
+    triangles = np.concatenate([placed.mesh.triangles for placed in objects]).astype(np.int64)
     return _Faces(
         label=np.concatenate([placed.mesh.label for placed in objects]),
         material=np.concatenate([placed.mesh.material for placed in objects]),
         key=np.repeat(keys, counts),
-        first=np.concatenate([placed.mesh.triangles[:, 0] for placed in objects]).astype(np.int64),
+        first=triangles[:, 0],
         corners=corners,
         middle=corners.mean(axis=1),
         up=up,
+        # Single leaves are triangles of their own corners, unlike the faces of the core they surround.
+        loose=(triangles[:, 1] == triangles[:, 0] + 1) & (triangles[:, 2] == triangles[:, 0] + 2),
         start=np.repeat(np.cumsum(counts) - counts, counts),
     )
 

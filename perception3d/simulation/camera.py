@@ -12,7 +12,7 @@ from perception3d.simulation.light import Light
 from perception3d.simulation.scene import Scene
 
 LARGEST_PX = 8192
-NEAR_M = 4.0  # how far things dim the sky light of their neighbours
+NEAR_M = 5.0  # how far things dim the sky light of their neighbours
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,13 @@ class Camera:
             )
 
     def rays(self) -> NDArray[np.float32]:
-        """(H * W, 3) directions through the pixels, row by row, of unit length along the optical axis."""
-        column, row = np.meshgrid(np.arange(self.width), np.arange(self.height))
-        pixels = np.stack([column.ravel(), row.ravel(), np.ones(column.size)])
-        return np.linalg.solve(np.asarray(self.intrinsics, np.float64), pixels).T.astype(np.float32)
+        """(H * W, 3) directions in the optical frame through the pixels, row by row, 1 long along its axis."""
+        inverse = np.linalg.inv(np.asarray(self.intrinsics, np.float64)).astype(np.float32)
+        rays = np.ones((self.height, self.width, 3), np.float32)
+        row = np.arange(self.height, dtype=np.float32)[:, None]
+        rays[..., 1] = inverse[1, 1] * row + inverse[1, 2]
+        rays[..., 0] = inverse[0, 0] * np.arange(self.width, dtype=np.float32) + (inverse[0, 1] * row + inverse[0, 2])
+        return rays.reshape(-1, 3)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ class Weather(NamedTuple):
         haze_per_m: least and greatest extinction.
         lamps: brightness of lamps and lit windows.
         noise: of the sensor at mid grey, as a share of full scale.
+        exposure: least and greatest, relative to one that makes a white card white.
     """
 
     share: float
@@ -37,17 +38,18 @@ class Weather(NamedTuple):
     haze_per_m: tuple[float, float]
     lamps: float
     noise: float
+    exposure: tuple[float, float]
 
 
 WEATHERS = {
     "sunny": Weather(0.4, (28, 60), (2.6, 2.4, 2.05), (0.16, 0.30, 0.62), (0.55, 0.68, 0.85), (0.05, 0.45),
-                     (0.0008, 0.0025), 0.0, 0.008),
+                     (0.0008, 0.0025), 0.0, 0.008, (1.35, 1.65)),
     "hazy": Weather(0.2, (18, 45), (1.7, 1.55, 1.3), (0.32, 0.42, 0.60), (0.75, 0.78, 0.82), (0.3, 0.65),
-                    (0.003, 0.007), 0.0, 0.009),
+                    (0.003, 0.007), 0.0, 0.009, (1.25, 1.55)),
     "overcast": Weather(0.25, (35, 65), (0.35, 0.35, 0.36), (0.62, 0.65, 0.70), (0.80, 0.82, 0.84), (0.95, 1.0),
-                        (0.002, 0.006), 0.1, 0.011),
-    "dusk": Weather(0.15, (5, 11), (1.5, 0.85, 0.42), (0.16, 0.22, 0.42), (0.85, 0.58, 0.40), (0.2, 0.6),
-                    (0.002, 0.005), 0.6, 0.016),
+                        (0.001, 0.004), 0.05, 0.010, (0.95, 1.2)),
+    "dusk": Weather(0.15, (5, 11), (1.3, 0.62, 0.26), (0.13, 0.19, 0.40), (0.80, 0.52, 0.36), (0.2, 0.6),
+                    (0.002, 0.005), 0.5, 0.015, (0.62, 0.82)),
 }  # fmt: skip
 
 
@@ -113,6 +115,6 @@ class Light:
             shadows=name != "overcast",
             lamps=weather.lamps,
             noise=weather.noise,
-            exposure=float(rng.uniform(1.4, 1.7) / card),
+            exposure=float(rng.uniform(*weather.exposure) / card),
             key=int(rng.integers(2**31)),
         )

@@ -13,10 +13,17 @@ from perception3d.simulation.noise import smoothstep, value_noise
 
 Triple = tuple[float, float, float]
 
-LEAVES, GRASS, WINDOW, CAR_GLASS = (int(Pattern[name]) for name in ("LEAVES", "GRASS", "WINDOW", "CAR_GLASS"))
-PAINT, CAR_PAINT, BUS_PAINT, METAL, LAMP = (
-    int(Pattern[name]) for name in ("PAINT", "CAR_PAINT", "BUS_PAINT", "METAL", "LAMP")
-)
+LEAVES = int(Pattern.LEAVES)
+FOLIAGE = int(Pattern.FOLIAGE)
+GRASS = int(Pattern.GRASS)
+WINDOW = int(Pattern.WINDOW)
+CAR_GLASS = int(Pattern.CAR_GLASS)
+PAINT = int(Pattern.PAINT)
+CAR_PAINT = int(Pattern.CAR_PAINT)
+BUS_PAINT = int(Pattern.BUS_PAINT)
+METAL = int(Pattern.METAL)
+LAMP = int(Pattern.LAMP)
+LIKE = 0.08  # share by which depths of one surface differ between neighbouring blocks
 OFFSET_M = 0.01  # secondary rays start this far off the surface
 # Order of the 16 directions in a tile of 4 x 4 pixels, so that neighbours look in different directions.
 TILE = np.array([0, 8, 2, 10, 12, 4, 14, 6, 3, 11, 1, 9, 15, 7, 13, 5], np.int64)
@@ -89,7 +96,7 @@ def sun_rays(
         if depth[p] == np.inf:
             continue
         facing = normal[p, 0] * sun[0] + normal[p, 1] * sun[1] + normal[p, 2] * sun[2]
-        if facing <= 0.0 and kind[p] != LEAVES:
+        if facing <= 0.0 and kind[p] not in (LEAVES, FOLIAGE):
             continue
         for k in range(3):
             away = OFFSET_M * normal[p, k] if facing > 0.0 else 0.0
@@ -160,7 +167,7 @@ def openness(
             total, weight = 0.0, 0.0
             for k in range(max(i - 1, 0), min(i + 3, rows)):
                 for m in range(max(j - 1, 0), min(j + 3, columns)):
-                    if abs(depth[2 * k * width + 2 * m] - here) < 0.04 * here + 0.05:
+                    if abs(depth[2 * k * width + 2 * m] - here) < LIKE * here + 0.05:
                         total += free[k * columns + m]
                         weight += 1.0
             result[i * columns + j] = total / weight if weight > 0.0 else free[i * columns + j]
@@ -175,7 +182,7 @@ def _open_at(
     total, weight = 1e-4 * share[(i // 2) * columns + j // 2], 1e-4
     for k in range(i // 2, min(i // 2 + 1 + (i & 1), rows)):
         for m in range(j // 2, min(j // 2 + 1 + (j & 1), columns)):
-            if abs(depth[2 * k * width + 2 * m] - here) < 0.04 * here + 0.05:
+            if abs(depth[2 * k * width + 2 * m] - here) < LIKE * here + 0.05:
                 total += share[k * columns + m]
                 weight += 1.0
     return total / weight
@@ -194,7 +201,7 @@ def illuminate(
     ambient = np.empty(3, np.float32)
     bounce = np.empty(3, np.float32)
     for k in range(3):
-        ambient[k] = 0.55 * zenith[k] + 0.45 * horizon[k] + 0.05 * cover * sun_rgb[k]
+        ambient[k] = 0.68 * zenith[k] + 0.52 * horizon[k] + 0.05 * cover * sun_rgb[k]
         bounce[k] = 0.16 * (ambient[k] + sun_rgb[k] * max(sun[2], 0.0))
     for p in range(len(depth)):
         d0, d1, d2 = directions[p, 0], directions[p, 1], directions[p, 2]
@@ -206,13 +213,14 @@ def illuminate(
             n0, n1, n2 = normal[p, 0], normal[p, 1], normal[p, 2]
             facing = n0 * sun[0] + n1 * sun[1] + n2 * sun[2]
             what = kind[p]
-            if what == LEAVES:  # light scatters within and shines through
-                facing = 0.25 + 0.5 * abs(facing)
+            if what in (LEAVES, FOLIAGE):  # light scatters within and shines through
+                facing = 0.35 + 0.55 * abs(facing)
                 n2 = 0.5 + 0.5 * abs(n2)
             elif what == GRASS:
                 facing = 0.15 + 0.8 * facing
             direct = max(facing, 0.0) * sunlit[p]
             open_ = _open_at(p // width, p % width, depth[p], depth, width, rows, columns, share)
+            open_ *= 0.6 + 0.4 * open_
             upper = 0.5 + 0.5 * n2
             r = albedo[p, 0] * (sun_rgb[0] * direct + (ambient[0] * upper + bounce[0] * (1.0 - upper)) * open_)
             g = albedo[p, 1] * (sun_rgb[1] * direct + (ambient[1] * upper + bounce[1] * (1.0 - upper)) * open_)

@@ -17,22 +17,34 @@ from perception3d.simulation.noise import detail, lattice, line, smoothstep, val
 
 Triple = tuple[float, float, float]
 
-PLAIN, ASPHALT, COBBLES, SLABS, GRAVEL = (
-    int(Pattern[name]) for name in ("PLAIN", "ASPHALT", "COBBLES", "SLABS", "GRAVEL")
-)
-GRASS, MARKING, PLASTER, BRICKS, WINDOW = (
-    int(Pattern[name]) for name in ("GRASS", "MARKING", "PLASTER", "BRICKS", "WINDOW")
-)
-BOARDS, METAL, LEAVES, BARK, PAINT = (int(Pattern[name]) for name in ("BOARDS", "METAL", "LEAVES", "BARK", "PAINT"))
-CAR_PAINT, LAMP, CLOTH, SIGN_DISC, SIGN_TRIANGLE = (
-    int(Pattern[name]) for name in ("CAR_PAINT", "LAMP", "CLOTH", "SIGN_DISC", "SIGN_TRIANGLE")
-)
-SIGN_BOARD, PLATE, ROOF, TARPAULIN, RED_WHITE, CONE, SIGNAL, CAR_GLASS, BUS_PAINT = (
-    int(Pattern[name])
-    for name in (
-        "SIGN_BOARD", "PLATE", "ROOF", "TARPAULIN", "RED_WHITE", "CONE", "SIGNAL", "CAR_GLASS", "BUS_PAINT"
-    )
-)  # fmt: skip
+# Kernels compare with plain numbers; numba knows no enumerations at module level.
+ASPHALT = int(Pattern.ASPHALT)
+COBBLES = int(Pattern.COBBLES)
+SLABS = int(Pattern.SLABS)
+GRAVEL = int(Pattern.GRAVEL)
+GRASS = int(Pattern.GRASS)
+MARKING = int(Pattern.MARKING)
+PLASTER = int(Pattern.PLASTER)
+BRICKS = int(Pattern.BRICKS)
+WINDOW = int(Pattern.WINDOW)
+BOARDS = int(Pattern.BOARDS)
+METAL = int(Pattern.METAL)
+LEAVES = int(Pattern.LEAVES)
+BARK = int(Pattern.BARK)
+CAR_PAINT = int(Pattern.CAR_PAINT)
+LAMP = int(Pattern.LAMP)
+CLOTH = int(Pattern.CLOTH)
+SIGN_DISC = int(Pattern.SIGN_DISC)
+SIGN_TRIANGLE = int(Pattern.SIGN_TRIANGLE)
+SIGN_BOARD = int(Pattern.SIGN_BOARD)
+PLATE = int(Pattern.PLATE)
+ROOF = int(Pattern.ROOF)
+TARPAULIN = int(Pattern.TARPAULIN)
+RED_WHITE = int(Pattern.RED_WHITE)
+CONE = int(Pattern.CONE)
+SIGNAL = int(Pattern.SIGNAL)
+BUS_PAINT = int(Pattern.BUS_PAINT)
+FOLIAGE = int(Pattern.FOLIAGE)
 
 
 @njit(cache=True)
@@ -50,8 +62,8 @@ def asphalt(s: float, d: float, foot: float) -> float:
             value *= 0.80
         value *= 1.0 - 0.35 * min(line(inside, length, 0.04, foot), 1.0) * (inside < length + 0.1)
     if foot < 0.12:
-        crack = abs(value_noise(0.45 * s, 0.45 * d, 7) + 0.25 * value_noise(3.0 * s, 3.0 * d, 8) - 0.62)
-        value *= 1.0 - 0.35 * (1.0 - smoothstep(0.0, 0.008 + 0.1 * foot, crack)) * (1.0 - foot / 0.12)
+        crack = abs(value_noise(0.45 * s, 0.45 * d, 7) + 0.25 * value_noise(3.0 * s, 3.0 * d, 8) - 0.72)
+        value *= 1.0 - 0.30 * (1.0 - smoothstep(0.0, 0.006 + 0.1 * foot, crack)) * (1.0 - foot / 0.12)
     return value
 
 
@@ -213,8 +225,10 @@ def paint(
         dot = n0 * d0 + n1 * d1 + n2 * d2
         if dot > 0:
             n0, n1, n2 = -n0, -n1, -n2
-        normal[p, 0], normal[p, 1], normal[p, 2] = n0, n1, n2
         foot = range_m[p] * pixel_rad / math.sqrt(max(abs(dot), 0.08))
+        if pattern[t] == FOLIAGE:  # leaves of a clipped surface look in all directions
+            n0, n1, n2 = _ruffled(n0, n1, n2, a, b, foot, seeds[t])
+        normal[p, 0], normal[p, 1], normal[p, 2] = n0, n1, n2
         r, g, c, own = _shade(
             pattern[t], x, y, z, a, b, facing, foot, seeds[t], row[9], row[10], row[11]
         )  # fmt: skip
@@ -225,6 +239,16 @@ def paint(
         )
         kind[p] = pattern[t]
         lamp[p] = own
+
+
+@njit(cache=True)
+def _ruffled(n0: float, n1: float, n2: float, a: float, b: float, foot: float, seed: int) -> Triple:
+    """A normal that turns from leaf to leaf."""
+    n0 += 1.6 * detail(a, b, 8.0, foot, seed + 4)
+    n1 += 1.6 * detail(a, b, 8.0, foot, seed + 5)
+    n2 += 1.6 * detail(a, b, 8.0, foot, seed + 6)
+    length = max(math.sqrt(n0 * n0 + n1 * n1 + n2 * n2), 1e-3)
+    return n0 / length, n1 / length, n2 / length
 
 
 @njit(cache=True)
@@ -241,8 +265,14 @@ def _shade(
         return r * fr, g * fg, c * fc, 0.0
     elif kind == LEAVES:
         tone = lattice(seed & 0xFFFF, seed >> 16, 31)
-        value = 0.62 + 0.76 * tone + 0.5 * detail(a, b, 9.0, foot, 32)
+        value = 0.7 + 0.8 * tone + 0.5 * detail(a, b, 9.0, foot, 32)
         warm = 0.25 * (lattice(seed & 0xFFFF, seed >> 16, 33) - 0.5)
+        return r * value * (1.0 + warm), g * value, c * value * (1.0 - warm), 0.0
+    elif kind == FOLIAGE:
+        value = 1.0 + 1.1 * detail(a, b, 10.0, foot, seed) + 0.9 * detail(a, b, 26.0, foot, seed + 1)
+        value += 0.4 * detail(a, b, 1.7, foot, seed + 2)
+        warm = 0.5 * detail(a, b, 6.0, foot, seed + 3)
+        value = max(value, 0.12)
         return r * value * (1.0 + warm), g * value, c * value * (1.0 - warm), 0.0
     elif kind == SLABS:
         if facing == 2:
@@ -251,11 +281,11 @@ def _shade(
             along = x if facing == 1 else y
             value = 1.12 * (1.0 - 0.5 * line(along, 1.0, 0.015, foot)) + 0.15 * detail(a, b, 20.0, foot, 24)
     elif kind == COBBLES:
-        value, gap = courses(x, y, 0.21, 0.11, 0.016, foot, 41)
+        value, gap = courses(a, b, 0.21, 0.11, 0.016, foot, 41)
         value = (value + 0.3 * detail(x, y, 0.7, foot, 42)) * (1.0 - 0.5 * gap)
     elif kind == GRAVEL:
-        value = 1.0 + 1.1 * detail(x, y, 45.0, foot, 51) + 0.6 * detail(x, y, 13.0, foot, 52)
-        value += 0.4 * detail(x, y, 0.9, foot, 53)
+        value = 1.0 + 1.1 * detail(a, b, 45.0, foot, 51) + 0.6 * detail(a, b, 13.0, foot, 52)
+        value += 0.4 * detail(a, b, 0.9, foot, 53)
     elif kind == MARKING:
         worn = smoothstep(0.05, 0.3, detail(x, y, 9.0, foot, seed) + detail(x, y, 1.3, foot, seed + 1))
         value = 1.0 - 0.55 * worn + 0.15 * detail(x, y, 40.0, foot, 61)
@@ -273,7 +303,6 @@ def _shade(
         value *= 1.0 - 0.4 * gap
     elif kind == WINDOW:
         curtain = lattice(seed & 0xFFFF, seed >> 16, 71)
-        value = 1.0 + 0.0 * a
         if curtain < 0.35:
             fold = 0.22 + 0.05 * math.sin(40.0 * a)
             return fold, fold, 0.93 * fold, 1.0 * (curtain < 0.12)
