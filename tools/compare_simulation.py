@@ -51,7 +51,9 @@ def compare_nuscenes(args: argparse.Namespace) -> None:
     )
     both = {"real": real, "simulated": simulated}
     print_table("LiDAR", "", {name: table.scan_rows(data["scans"]) for name, data in both.items()})
-    rings = {name: table.ring_rows(data["scans"], data["rings"], 32) for name, data in both.items()}
+    rings = {
+        name: table.ring_rows(data["scans"], data["rings"], sensor("HDL-32E").num_rings) for name, data in both.items()
+    }
     print_table("Lasers: elevation, returns per scan beyond the vehicle / of it", "ring", rings)
     sectors = {name: table.sector_rows(data["scans"], 90.0) for name, data in both.items()}
     print_table("Directions from ahead to the left: returns beyond the vehicle / of it", "azimuth", sectors)
@@ -109,8 +111,9 @@ def compare_semantickitti(args: argparse.Namespace) -> None:
         scans[name] = [reader.read(sample) for sample in spread(reader.samples(), args.limit)]
     points = {name: [scan.points for scan in found] for name, found in scans.items()}
     print_table("LiDAR", "", {name: table.scan_rows(found, "remission", 2) for name, found in points.items()})
-    rings = {name: [rings_from_azimuth(scan) for scan in found] for name, found in points.items()}
-    per_ring = {name: table.ring_rows(points[name], rings[name], sensor("HDL-64E").num_rings) for name in scans}
+    count = sensor("HDL-64E").num_rings
+    rings = {name: [rings_from_azimuth(scan, count) for scan in found] for name, found in points.items()}
+    per_ring = {name: table.ring_rows(points[name], rings[name], count) for name in scans}
     print_table("Lasers: elevation, returns per scan beyond the vehicle / of it", "ring", per_ring)
     sectors = {name: table.sector_rows(found, 0.0) for name, found in points.items()}
     print_table("Directions from ahead to the left: returns beyond the vehicle / of it", "azimuth", sectors)

@@ -1,4 +1,4 @@
-"""Pictures of segmentation results, drawn without a display."""
+"""Pictures of test results, drawn without a display."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 
 from corruptions.files import read_points
 from perception3d.registry import HOOKS
+from perception3d.visualization.packed import frame_of
+from perception3d.visualization.sheet import write_sheet
 
 
 @HOOKS.register_module()
 class SegmentationPictureHook(Hook):
-    """After each tested sample, write a bird's-eye PNG of ground truth, prediction and errors.
+    """After each segmented sample, write a bird's-eye PNG of ground truth, prediction and errors.
 
     Args:
         out_dir: folder of the pictures, named by sample id (``08_000004.png``).
@@ -34,6 +36,8 @@ class SegmentationPictureHook(Hook):
         meta = runner.test_dataloader.dataset.metainfo
         inputs = data_batch["inputs"]
         for index, sample in enumerate(outputs or []):
+            if "pred_pts_seg" not in sample:
+                continue
             if isinstance(inputs, dict):
                 xy = inputs["points"][index][:, :2].cpu().numpy()
             else:  # test-time augmentation hands over turned and flipped points
@@ -48,6 +52,37 @@ class SegmentationPictureHook(Hook):
                 np.asarray(meta["palette"], dtype=np.float64) / 255,
                 self.half_width_m,
             )
+
+
+@HOOKS.register_module()
+class DetectionPictureHook(Hook):
+    """After each sample with detections, write a PNG of its cameras and the sweep from above with annotations and detections.
+
+    Images, points and boxes are those that the model was given, with their projections.
+
+    Args:
+        out_dir: folder of the pictures, named by sample token.
+        score_threshold: detections below are not drawn.
+        half_extent_m: half the width of the square shown around the sensor.
+    """
+
+    def __init__(self, out_dir: str, score_threshold: float = 0.2, half_extent_m: float = 55.0) -> None:
+        self.out_dir = Path(out_dir)
+        self.score_threshold = score_threshold
+        self.half_extent_m = half_extent_m
+
+    def after_test_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Sequence[Any] | None = None
+    ) -> None:
+        """Draw every sample of the batch."""
+        meta = runner.test_dataloader.dataset.metainfo
+        for index, sample in enumerate(outputs or []):
+            if "pred_instances_3d" not in sample:
+                continue
+            inputs = {name: values[index] for name, values in data_batch["inputs"].items()}
+            frame = frame_of({"inputs": inputs, "data_samples": sample}, meta, self.score_threshold)
+            name = str(sample.metainfo.get("token", sample.metainfo.get("sample_idx", f"{batch_idx}_{index}")))
+            write_sheet(frame, self.out_dir / f"{name.replace('/', '_')}.png", self.half_extent_m)
 
 
 def draw_segmentation(
