@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-import torch
 from mmdet3d.utils import register_all_modules
 from mmengine import registry as root
 from mmengine.config import Config
@@ -61,8 +60,7 @@ def test_every_type_is_registered(path):
 def test_model_builds(path):
     cfg = Config.fromfile(path)
     init_default_scope(cfg.default_scope)
-    with torch.device("meta"):  # shapes without memory
-        model = MODELS.build(cfg.model)
+    model = MODELS.build(cfg.model)
     assert sum(parameter.numel() for parameter in model.parameters()) > 1e5
 
 
