@@ -10,6 +10,7 @@ from perception3d.transforms.loading import LoadLidarLabels, LoadLidarPoints
 from perception3d.transforms.missing_sensors import DropSensors, ModalMask
 from perception3d.transforms.mix3d import Mix3D
 from perception3d.transforms.noise import NearClutter, RandomIntensity, SelectiveJitter
+from perception3d.transforms.object_sample import SampleObjects
 from perception3d.transforms.packing import PackMultiModalInputs
 from perception3d.transforms.view_loading import LoadMultiViewImages
 
@@ -31,5 +32,6 @@ __all__ = [
     "RandomPointDrop",
     "RandomVisibility",
     "ResizeCropFlipImages",
+    "SampleObjects",
     "SelectiveJitter",
 ]

@@ -129,7 +129,7 @@ class DropSensors(BaseTransform):
         if self.lidar:
             drop_lidar(results, self.blank)
         if self.cameras:
-            drop_cameras(results, self._lost(list(results["images"])), self.blank)
+            drop_cameras(results, self._lost(results["camera_names"]), self.blank)
         return results
 
     def _lost(self, names: Sequence[str]) -> NDArray[np.bool_]:

@@ -14,7 +14,7 @@ NAMES = ["CAM_FRONT", "CAM_FRONT_RIGHT", "CAM_FRONT_LEFT", "CAM_BACK", "CAM_BACK
 def sample():
     return {
         "img": [np.full((4, 6, 3), 10 + view, np.uint8) for view in range(6)],
-        "images": dict.fromkeys(NAMES, {}),
+        "camera_names": NAMES,
         "points": LiDARPoints(torch.rand(30, 5) + 1, points_dim=5),
     }
 
@@ -73,7 +73,7 @@ def test_bad_settings_are_named():
     with pytest.raises(InputError, match="expected a list of camera names or 'all', found 'CAM_FRONT'"):
         DropSensors(cameras="CAM_FRONT")
     with pytest.raises(InputError, match="points: expected a loaded point cloud"):
-        DropSensors(lidar=True).transform({"img": [], "images": {}})
+        DropSensors(lidar=True).transform({"img": []})
     with pytest.raises(InputError, match=r"lidar_prob_plus_cameras_prob: expected a probability in 0..1, found 1.2"):
         ModalMask(0.6, 0.6)
 
