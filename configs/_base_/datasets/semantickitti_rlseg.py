@@ -7,7 +7,7 @@ train_pipeline = [
     *_base_.load_pipeline,
     dict(
         type="perception3d.RandomCorruption",
-        prob=0.4,
+        prob=0.3,
         choices=[
             dict(corruption="rain", rate_mm_per_h=[10.0, 200.0]),
             dict(corruption="wet_ground", water_height_mm=[0.1, 1.2]),
@@ -16,8 +16,8 @@ train_pipeline = [
             dict(corruption="cutout", patches=[1, 10]),
         ],
     ),
-    dict(type="perception3d.RandomBeams", prob=0.5, min_beams=16),
-    dict(type="perception3d.RandomPointDrop", prob=0.5, max_share=0.5),
+    dict(type="perception3d.RandomBeams", prob=0.4, min_beams=16),
+    dict(type="perception3d.RandomPointDrop", prob=0.3, max_share=0.5),
     dict(type="RandomFlip3D", sync_2d=False, flip_ratio_bev_horizontal=0.5, flip_ratio_bev_vertical=0.5),
     dict(
         type="GlobalRotScaleTrans",
@@ -26,11 +26,11 @@ train_pipeline = [
         translation_std=[0.1, 0.1, 0.1],
     ),
     dict(type="RandomJitterPoints", jitter_std=[0.01, 0.01, 0.01], clip_range=[-0.05, 0.05]),
-    dict(type="perception3d.Mix3D", prob=0.5),
-    dict(type="perception3d.SelectiveJitter", prob=0.5, max_sigma_m=0.2),
-    dict(type="perception3d.RandomVisibility", prob=0.3, visibility_m=[8.0, 60.0]),
-    dict(type="perception3d.NearClutter", prob=0.5, max_share=0.6),
-    dict(type="perception3d.RandomIntensity", prob=0.5),
+    dict(type="perception3d.Mix3D", prob=0.4),
+    dict(type="perception3d.SelectiveJitter", prob=0.3, max_sigma_m=0.2),
+    dict(type="perception3d.RandomVisibility", prob=0.3, visibility_m=[6.0, 60.0]),
+    dict(type="perception3d.NearClutter", prob=0.4, max_share=0.6),
+    dict(type="perception3d.RandomIntensity", prob=0.7, gain=[0.02, 2.0]),
     _base_.pack,
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
