@@ -102,10 +102,13 @@ def render(
         world_from_camera: (4, 4) from the optical frame to the frame of the scenes.
         light: sun, sky and haze.
         rng: source of the sensor noise, and of nothing else.
+
+    Raises:
+        InputError: for a pose that is no rigid motion.
     """
     from perception3d.simulation import shading  # compiles kernels; only those who render pay for it
 
-    pose = np.asarray(world_from_camera, np.float64)
+    pose = _checked(world_from_camera)
     eye = pose[:3, 3].astype(np.float32)
     directions = camera.rays() @ pose[:3, :3].T.astype(np.float32)
     seen = _surfaces(scenes, camera, eye, directions)
@@ -122,6 +125,14 @@ def render(
     noise = rng.standard_normal((*shape, 3), np.float32)
     shading.develop(picture.reshape(*shape, 3), noise, light.noise, image)
     return View(image, seen.depth.reshape(shape), seen.label.reshape(shape), seen.instance.reshape(shape))
+
+
+def _checked(world_from_camera: NDArray[np.float64]) -> NDArray[np.float64]:
+    pose = np.asarray(world_from_camera, np.float64)
+    rigid = pose.shape == (4, 4) and np.isfinite(pose).all() and np.array_equal(pose[3], [0, 0, 0, 1])
+    if not (rigid and np.allclose(pose[:3, :3] @ pose[:3, :3].T, np.eye(3), atol=1e-4)):
+        raise InputError(f"world_from_camera: expected a (4, 4) rotation and translation, found {pose.tolist()}")
+    return pose
 
 
 def _surfaces(

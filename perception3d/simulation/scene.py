@@ -112,13 +112,16 @@ class Scene:
             float32 ``t_hit`` (N,) in lengths of the direction, infinite for nothing; uint32 ``primitive_ids`` (N,);
             float32 ``primitive_uvs`` (N, 2), weights of the second and third vertex; ``primitive_normals`` (N, 3).
         """
-        return {name: value.numpy() for name, value in self._caster.cast_rays(self._tensor(rays), nthreads=1).items()}
+        return {
+            name: value.numpy()
+            for name, value in self._caster.cast_rays(self._tensor.from_numpy(rays), nthreads=1).items()
+        }
 
     def occluded(self, rays: NDArray[np.float32], within_m: float = float("inf")) -> NDArray[np.bool_]:
         """Which rays (N, 6) meet anything, ``within_m`` lengths of their direction."""
         if not len(self.label):
             return np.zeros(len(rays), bool)
-        return self._caster.test_occlusions(self._tensor(rays), tfar=within_m, nthreads=1).numpy()
+        return self._caster.test_occlusions(self._tensor.from_numpy(rays), tfar=within_m, nthreads=1).numpy()
 
     @cached_property
     def looks(self) -> Appearance:

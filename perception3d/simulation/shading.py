@@ -24,6 +24,7 @@ BUS_PAINT = int(Pattern.BUS_PAINT)
 METAL = int(Pattern.METAL)
 LAMP = int(Pattern.LAMP)
 LIKE = 0.08  # share by which depths of one surface differ between neighbouring blocks
+HIGHEST_RIDGE = 0.08  # sine of the elevation no distant land reaches
 OFFSET_M = 0.01  # secondary rays start this far off the surface
 # Order of the 16 directions in a tile of 4 x 4 pixels, so that neighbours look in different directions.
 TILE = np.array([0, 8, 2, 10, 12, 4, 14, 6, 3, 11, 1, 9, 15, 7, 13, 5], np.int64)
@@ -49,11 +50,16 @@ def sky(
     zenith: NDArray[np.float32], horizon: NDArray[np.float32], cover: float, key: int,
 ) -> Triple:  # fmt: skip
     """Radiance from a direction (unit vector): clear sky, clouds, sun, and a skyline of distant land."""
-    azimuth = math.atan2(y, x)
     # The skyline closes up after a full turn: noise of a circle.
-    cx, cy = 9.0 * math.cos(azimuth), 9.0 * math.sin(azimuth)
-    ridge = 0.012 + 0.045 * value_noise(cx, cy, key) * value_noise(0.35 * cx, 0.35 * cy, key + 7)
-    ridge += 0.008 * value_noise(7.0 * cx, 7.0 * cy, key + 1) + 0.004 * value_noise(31.0 * cx, 31.0 * cy, key + 2)
+    flat = max(math.hypot(x, y), 1e-6)
+    cx, cy = 9.0 * x / flat, 9.0 * y / flat
+    ridge = (
+        0.0
+        if z > HIGHEST_RIDGE
+        else 0.012 + 0.045 * value_noise(cx, cy, key) * value_noise(0.35 * cx, 0.35 * cy, key + 7)
+    )
+    if z <= HIGHEST_RIDGE:
+        ridge += 0.008 * value_noise(7.0 * cx, 7.0 * cy, key + 1) + 0.004 * value_noise(31.0 * cx, 31.0 * cy, key + 2)
     up = max(z, 0.0)
     share = math.exp(-3.2 * up)
     towards = x * sun[0] + y * sun[1] + z * sun[2]
@@ -74,7 +80,7 @@ def sky(
         tone = 0.82 + 0.36 * (body - 0.72) / 0.28 * cloud
         r, g, b = r * tone, g * tone, b * tone
     # Land below the skyline: dark green seen through much air, paler towards its foot.
-    land = smoothstep(0.003, -0.003, z - ridge) if z > ridge - 0.01 else 1.0
+    land = smoothstep(0.003, -0.003, z - ridge)
     if land > 0.0:
         pale = 0.62 + 0.2 * smoothstep(-0.06, 0.02, -abs(z))
         tone = 0.85 + 0.3 * value_noise(5.0 * cx, 60.0 * z, key + 3)
