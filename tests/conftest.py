@@ -19,8 +19,8 @@ def data_root() -> Path:
 def sim_nuscenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny simulated nuScenes data set, read-only: ``v1.0-mini`` with two scenes of three keyframes.
 
-    scene-0061 is of mini_train, scene-0103 of mini_val; images are 112 x 200. Holds sweeps, lidarseg and depth maps as well. Made once per
-    session in some seconds; skips without Open3D.
+    scene-0061 is of mini_train, scene-0103 of mini_val; images are 112 x 200. Holds sweeps, lidarseg and depth maps as
+    well. Made once per session in some seconds; skips without Open3D.
     """
     pytest.importorskip("open3d", reason="ray casting needs the extra `simulation`")
     from perception3d.simulation.nuscenes.request import Request, scene_names

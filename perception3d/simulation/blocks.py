@@ -17,6 +17,7 @@ from perception3d.simulation.street import LIMIT_M, Frame, Street
 
 BLOCK_M = 32.0
 KERB_M = 0.15
+SITE_M = 14.0  # depth of a work site
 BAY_M = 0.06  # parking bays are paved, a low step above the road
 SKIRT_M = 0.35
 # Kinds of lot by theme of the street. Each side draws them like cards, so that no kind is ever long absent.
@@ -25,6 +26,9 @@ THEMES = {
     "suburban": ("garden",) * 4 + ("green",) * 3 + ("plaza",) * 2 + ("facade", "yard", "rural"),
     "rural": ("rural",) * 4 + ("green",) * 3 + ("garden",) * 2 + ("plaza",) * 2 + ("yard",),
 }
+# Added to each theme where the street has work sites, which also has more parked cars.
+CITY_KINDS = ("site",) * 2 + ("yard",)
+CITY_PARKING = 1.7
 VERGE_SHARE = 0.35
 PARKING_SHARE = {"facade": 0.45, "garden": 0.3, "green": 0.25, "yard": 0.1, "plaza": 0.2, "rural": 0.05}
 GROUND = {
@@ -113,14 +117,17 @@ def plan(street: Street, index: int) -> tuple[Lot, ...]:
 
 
 def _kind(street: Street, side: int, place: int) -> str:
-    return THEMES[street.theme][street.card(len(THEMES[street.theme]), place, "kinds", side)]
+    kinds = THEMES[street.theme] + (CITY_KINDS if street.worksites else ())
+    return kinds[street.card(len(kinds), place, "kinds", side)]
 
 
 def _lot(street: Street, rng: np.random.Generator, kind: str, side: int, start: float, end: float) -> Lot:
-    parking = rng.uniform(2.2, 2.5) if rng.random() < PARKING_SHARE.get(kind, 0.0) else 0.0
+    share = PARKING_SHARE.get(kind, 0.0) * (CITY_PARKING if street.worksites else 1.0)
+    parking = rng.uniform(2.2, 2.5) if rng.random() < share else 0.0
     walk = 0.0 if kind == "rural" else rng.uniform(1.6, 3.2)
     verge = rng.uniform(1.2, 2.4) if walk and not parking and kind != "crossing" and rng.random() < VERGE_SHARE else 0.0
     depth = {"yard": rng.uniform(10.0, 15.0), "plaza": rng.uniform(6.0, 12.0)}.get(kind, rng.uniform(1.0, 2.4))
+    depth = SITE_M if kind == "site" else depth
     return Lot(kind, side, start, end, parking, verge, walk, depth, street.half_width_m)
 
 
@@ -144,7 +151,7 @@ def zones(lot: Lot) -> list[Zone]:
     if lot.walk_m:
         strips.append(Zone(lot.walk_from_m, lot.land_from_m, Label.SIDEWALK, lot.lift_m))
     land = lot.land_from_m
-    if lot.kind in ("yard", "plaza", "rural"):
+    if lot.kind in ("yard", "plaza", "rural", "site"):
         label = Label.PARKING if lot.kind == "yard" else Label.OTHER_GROUND
         lift = BAY_M if lot.kind == "yard" else lot.lift_m + 0.02
         strips.append(Zone(land, land + lot.depth_m, label, lift))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from perception3d.simulation import buildings, cycles, furniture, nature, people, vehicles
+from perception3d.simulation import buildings, cycles, furniture, nature, people, vehicles, worksite
 from perception3d.simulation.blocks import BAY_M, KERB_M, Lot
 from perception3d.simulation.builder import Builder
 from perception3d.simulation.mesh import Mesh
@@ -201,6 +201,30 @@ def _crossing(b: Builder, lot: Lot) -> None:
             b.beside(lot, vehicles.car(rng), middle - 3.4, lot.road_m + out, 0.5 * np.pi, 0.0)
 
 
+def _site(b: Builder, lot: Lot) -> None:
+    """A work site: barriers along its front, cones at the kerb, machines, workers and heaps, a trailer at the back."""
+    rng, edge = b.rng, lot.land_from_m
+    maker = worksite.BARRIERS[int(rng.integers(len(worksite.BARRIERS)))]
+    for s in np.arange(lot.start_m + 1.5, lot.end_m - 1.4, rng.uniform(2.4, 3.2)):
+        if rng.random() < 0.8:
+            b.beside(lot, worksite.barrier(rng, maker), s, edge + 0.4, np.pi / 2 + rng.normal(0, 0.06))
+    for s in b.spots(lot, rng.uniform(2.5, 5.0)):
+        b.beside(lot, worksite.traffic_cone(rng), s, lot.kerb_m + rng.uniform(0.25, 0.45))
+    for middle in np.arange(lot.start_m + 4.0, lot.end_m - 3.5, 8.0):
+        s, out, kind = middle + rng.uniform(-0.5, 0.5), edge + rng.uniform(5.0, 6.0), rng.random()
+        if kind < 0.5:
+            b.beside(lot, worksite.construction_vehicle(rng), s, out, rng.choice([0, np.pi]) + rng.normal(0, 0.3))
+        elif kind < 0.75:
+            b.beside(lot, worksite.heap(rng), s, out)
+        for _ in range(int(rng.integers(1, 3))):
+            b.beside(lot, bystander(rng), middle + rng.uniform(-3.5, 3.5), edge + rng.uniform(1.5, 2.4))
+    for middle in np.arange(lot.start_m + 8.0, lot.end_m - 7.5, 16.0):
+        parked_there = worksite.semitrailer if rng.random() < 0.65 else vehicles.truck
+        b.beside(lot, parked_there(rng), middle, edge + lot.depth_m - 2.5, rng.choice([0.0, np.pi]))
+    _boundary(b, lot, edge + lot.depth_m + 0.3, fence_share=1.0)
+    _background(b, lot, edge + lot.depth_m + 6.0)
+
+
 LOTS: dict[str, Callable[[Builder, Lot], None]] = {
     "facade": _facade,
     "garden": _garden,
@@ -210,4 +234,5 @@ LOTS: dict[str, Callable[[Builder, Lot], None]] = {
     "rural": _rural,
     "corner": _corner,
     "crossing": _crossing,
+    "site": _site,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from perception3d.simulation import cycles, furniture, nature
+from perception3d.simulation import cycles, furniture, nature, worksite
 from perception3d.simulation.blocks import BAY_M, BLOCK_M, KERB_M, Lot, ground, patch, plan
 from perception3d.simulation.builder import Builder
 from perception3d.simulation.labels import Label
@@ -37,6 +37,8 @@ def _road_furniture(b: Builder, lots: tuple[Lot, ...]) -> None:
             b.add(furniture.painted([_stripe(b.frame, s, s + 3.5, -0.07, 0.07)]))
         if rng.random() < 0.3:
             _island(b, start + rng.uniform(6.0, BLOCK_M - 14.0))
+        elif b.street.worksites and rng.random() < 0.35:
+            _median(b, start + rng.uniform(2.0, 8.0))
     elif rng.random() < 0.6:
         bars = np.arange(-b.street.half_width_m + 0.4, b.street.half_width_m - 0.5, 1.0)
         s = crossings[0].start_m - 1.5
@@ -52,6 +54,15 @@ def _island(b: Builder, s: float) -> None:
     b.add(patch(b.frame, s, s + length, -0.6, 0.6, Label.OTHER_GROUND, KERB_M))
     for at, facing in ((s + 0.6, 0.0), (s + length - 0.6, np.pi)):
         b.at(furniture.sign(b.rng), at, 0.0, facing, KERB_M)
+
+
+def _median(b: Builder, s: float) -> None:
+    """A row of barriers between the lanes, with cones before and behind it."""
+    rng, spacing = b.rng, b.rng.uniform(2.6, 3.2)
+    maker, count = worksite.BARRIERS[int(rng.integers(len(worksite.BARRIERS)))], int(rng.integers(3, 7))
+    for i in range(-2, count + 2):
+        mesh = worksite.barrier(rng, maker) if 0 <= i < count else worksite.traffic_cone(rng)
+        b.at(mesh, s + 2.0 + i * spacing, rng.normal(0, 0.05), np.pi / 2 + rng.normal(0, 0.03), 0.0)
 
 
 def _parked_row(b: Builder, lot: Lot) -> None:
@@ -90,14 +101,17 @@ AT_WALL: tuple[Maker | None, ...] = (
     furniture.bins,
     *(None,) * 2,
 )
+# The same for worlds with work sites, which need no more bicycles.
+CITY_AT_KERB = tuple(maker for maker in AT_KERB if maker is not cycles.bicycle) + (cycles.bicycle, None, None)
 CARD_M = 6.0
 
 
 def _sidewalk(b: Builder, lot: Lot) -> None:
     """Lamps, signs and parked cycles at the kerb; people, cycles and bins by the wall."""
     rng = b.rng
+    deck = CITY_AT_KERB if b.street.worksites else AT_KERB
     for s in b.spots(lot, 7.0):
-        maker = AT_KERB[b.street.card(len(AT_KERB), int(s / CARD_M), "kerb", lot.side)]
+        maker = deck[b.street.card(len(deck), int(s / CARD_M), "kerb", lot.side)]
         if maker is furniture.sign:
             b.traffic_facing(lot, furniture.sign(rng), s, lot.kerb_m + 0.4)
         elif maker:

@@ -104,6 +104,7 @@ class Traffic:
         self._frame, self._street, self._lanes = frame, street, lanes(street)
         self._cards = CITY_CARDS if street.worksites else CARDS
         self._actors: dict[tuple[int, int], Actor | None] = {}
+        self._lots: dict[int, tuple[Lot, ...]] = {}
 
     def at(self, time_s: float) -> list[Placed]:
         """What moves within sight of the ego vehicle at a time."""
@@ -157,7 +158,7 @@ class Traffic:
         elif lane.kind == "cycle":
             out = self._street.half_width_m - 0.4
         else:
-            lot = _lot_at(self._street, s, lane.side)
+            lot = self._lot_at(s, lane.side)
             out = lot.walker_m
             lift = 0.0 if lot.kind == "crossing" else lot.lift_m
         at = self._frame.points(s, lane.side * (out + actor.out_m), lift)
@@ -170,6 +171,12 @@ class Traffic:
             instance = first + TOWED_INSTANCES + number * 300 + slot % 300
             yield Placed(actor.towed.placed(at, yaw, pitch), instance, actor.gain, speed)
 
+    def _lot_at(self, s: float, side: int) -> Lot:
+        index = int(np.floor(s / BLOCK_M))
+        if index not in self._lots:
+            self._lots[index] = plan(self._street, index)
+        return next(lot for lot in self._lots[index] if lot.side == side and lot.start_m <= s <= lot.end_m)
+
 
 def traffic(frame: Frame, street: Street, time_s: float) -> list[Placed]:
     """Everything that moves within sight of the ego vehicle at a time."""
@@ -181,8 +188,3 @@ def _behind(car: Mesh, trailer: Mesh) -> Mesh:
     gap = float(car.vertices[:, 0].min() - trailer.vertices[:, 0].max())
     trailer = trailer.placed([gap + 0.15, 0.0, 0.0])
     return replace(trailer, label=moving(trailer.label))
-
-
-def _lot_at(street: Street, s: float, side: int) -> Lot:
-    lots = plan(street, int(np.floor(s / BLOCK_M)))
-    return next(lot for lot in lots if lot.side == side and lot.start_m <= s <= lot.end_m)

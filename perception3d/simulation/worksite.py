@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from perception3d.simulation.labels import Label
 from perception3d.simulation.materials import Material
-from perception3d.simulation.mesh import Mesh, bar, box, extruded, loft, merge
+from perception3d.simulation.mesh import Mesh, bar, box, ellipsoid, extruded, loft, merge
 from perception3d.simulation.vehicles import wheels
+
+Maker = Callable[[np.random.Generator], Mesh]
 
 
 def traffic_cone(rng: np.random.Generator) -> Mesh:
@@ -24,12 +28,8 @@ def traffic_cone(rng: np.random.Generator) -> Mesh:
     return merge(parts).labelled(Label.TRAFFIC_CONE)
 
 
-def barrier(rng: np.random.Generator) -> Mesh:
-    """A temporary barrier along y: concrete wall, water-filled plastic block, plank barricade or crowd fence."""
-    return (_concrete, _water_filled, _barricade, _crowd_fence)[int(rng.integers(4))](rng).labelled(Label.BARRIER)
-
-
-def _concrete(rng: np.random.Generator) -> Mesh:
+def concrete(rng: np.random.Generator) -> Mesh:
+    """A concrete wall with a foot that leads wheels back."""
     length, height = rng.uniform(1.8, 2.6), rng.uniform(0.78, 0.95)
     half = np.array([[-0.30, 0.0], [-0.30, 0.08], [-0.17, 0.3], [-0.10, 1.0], [0.10, 1.0], [0.17, 0.3], [0.30, 0.08],
                      [0.30, 0.0]]) * [1.0, height]  # fmt: skip
@@ -37,7 +37,8 @@ def _concrete(rng: np.random.Generator) -> Mesh:
     return loft(np.stack(ends), Material.CONCRETE)
 
 
-def _water_filled(rng: np.random.Generator) -> Mesh:
+def water_filled(rng: np.random.Generator) -> Mesh:
+    """A plastic block with a reflecting band."""
     length, height = rng.uniform(1.5, 2.0), rng.uniform(0.85, 1.05)
     half = np.array([[-0.27, 0.0], [-0.27, 0.35], [-0.15, 0.45], [-0.12, 1.0], [0.12, 1.0], [0.15, 0.45], [0.27, 0.35],
                      [0.27, 0.0]]) * [1.0, height]  # fmt: skip
@@ -46,7 +47,7 @@ def _water_filled(rng: np.random.Generator) -> Mesh:
     return merge([loft(np.stack(ends), Material.PLASTIC), band])
 
 
-def _barricade(rng: np.random.Generator) -> Mesh:
+def barricade(rng: np.random.Generator) -> Mesh:
     """Two or three reflecting planks between two A-frames."""
     length, height = rng.uniform(1.6, 2.4), rng.uniform(0.95, 1.15)
     parts = [
@@ -58,7 +59,7 @@ def _barricade(rng: np.random.Generator) -> Mesh:
     return merge(parts)
 
 
-def _crowd_fence(rng: np.random.Generator) -> Mesh:
+def crowd_fence(rng: np.random.Generator) -> Mesh:
     """A steel frame with upright bars on flat feet."""
     length, height = rng.uniform(2.0, 2.5), rng.uniform(1.0, 1.15)
     rails = [bar([(0, -length / 2, z), (0, length / 2, z)], [0.03, 0.03], Material.METAL, 5) for z in (0.2, height)]
@@ -67,6 +68,43 @@ def _crowd_fence(rng: np.random.Generator) -> Mesh:
     feet = [box([0.6, 0.08, 0.04], [0, y, 0.02], Material.METAL) for y in (-0.4 * length, 0.4 * length)]
     legs = [bar([(0, y, 0), (0, y, 0.2)], [0.03, 0.03], Material.METAL, 4) for y in (-0.4 * length, 0.4 * length)]
     return merge([*rails, *stakes, *feet, *legs])
+
+
+BARRIERS: tuple[Maker, ...] = (concrete, water_filled, barricade, crowd_fence)
+
+
+def barrier(rng: np.random.Generator, maker: Maker) -> Mesh:
+    """A temporary barrier along y, of one of ``BARRIERS``."""
+    return maker(rng).labelled(Label.BARRIER)
+
+
+def heap(rng: np.random.Generator) -> Mesh:
+    """A heap of gravel or earth."""
+    radius = rng.uniform(1.5, 2.6)
+    skin = Material.GRAVEL if rng.random() < 0.6 else Material.GRASS
+    return ellipsoid([radius, radius, 0.6 * radius], [0, 0, 0], skin, rng).labelled(Label.OTHER_GROUND)
+
+
+def semitrailer(rng: np.random.Generator) -> Mesh:
+    """A lorry's trailer without its tractor: box, curtain or flat bed on rear axles and landing legs."""
+    length, width, deck = rng.uniform(8.0, 12.5), 2.5, 1.15
+    parts = [box([length, width, 0.18], [0, 0, deck], Material.METAL)]
+    kind = rng.random()
+    if kind < 0.75:
+        tall = rng.uniform(2.3, 2.7)
+        skin = Material.PLASTIC if kind < 0.4 else Material.TARPAULIN
+        parts.append(box([length, width, tall], [0, 0, deck + 0.1 + tall / 2], skin))
+    else:
+        parts.append(box([0.1, width, 1.4], [length / 2 - 0.05, 0, deck + 0.75], Material.METAL))
+        parts += [box([1.8, 2.0, rng.uniform(0.4, 1.2)], [x, 0, deck + 0.5], Material.WOOD)
+                  for x in np.arange(-length / 2 + 1.5, length / 2 - 1.5, 2.6)]  # fmt: skip
+    for x in np.arange(2 + int(rng.random() < 0.5)) * 1.3:
+        parts += wheels(-length / 2 + 1.2 + x, width / 2, 0.5, 0.35)
+    parts += [
+        bar([(0.3 * length, y, 0), (0.3 * length, y, deck)], [0.08, 0.08], Material.METAL, 5) for y in (-0.9, 0.9)
+    ]
+    parts += [box([0.04, 0.35, 0.15], [-length / 2 - 0.02, y, 0.9], Material.RETROREFLECTOR) for y in (-0.9, 0.9)]
+    return merge(parts).labelled(Label.TRAILER)
 
 
 def construction_vehicle(rng: np.random.Generator) -> Mesh:

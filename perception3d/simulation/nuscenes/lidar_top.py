@@ -29,6 +29,7 @@ HDL_32E = Mounting(
 )
 ROOF_BELOW_M = 0.30
 FIRST_AZIMUTH_DEG = -176.0
+BEHIND = np.array([-0.01, -1.0, -0.03])  # where firings without a return lie
 # Median intensity of the real scans (14) at the median remission of the simulation (0.28).
 INTENSITY, REMISSION, CONTRAST = 14.0, 0.28, 1.6
 
@@ -50,19 +51,36 @@ class Turn:
     special: NDArray[np.uint8]
 
 
+@dataclass(frozen=True)
+class Firings:
+    """The rays of one turn in the frame of LIDAR_TOP, in file order.
+
+    Attributes:
+        directions: (N, 3) unit vectors.
+        ring: int16 (N,) laser index.
+        roof: bool (N,) which of them meet the own roof.
+        free: the others.
+    """
+
+    directions: NDArray[np.float64]
+    ring: NDArray[np.int16]
+    roof: NDArray[np.bool_]
+    free: Beams
+
+
 @lru_cache(maxsize=1)
-def firings() -> tuple[Beams, NDArray[np.bool_]]:
-    """The rays of one turn in the frame of LIDAR_TOP in file order, and which of them meet the own roof."""
+def firings() -> Firings:
+    """The rays of one turn."""
     sensor = HDL_32E.sensor
-    ring = np.tile(np.arange(sensor.num_rings), sensor.steps_per_turn)
+    ring = np.tile(np.arange(sensor.num_rings), sensor.steps_per_turn).astype(np.int16)
     step = np.repeat(np.arange(sensor.steps_per_turn), sensor.num_rings)
     # The lasers of a firing follow each other within one step.
     azimuth = np.radians(FIRST_AZIMUTH_DEG) - (step + ring / sensor.num_rings) * sensor.azimuth_step_rad
     elevation = np.radians(np.asarray(sensor.elevations_deg))[ring]
     flat = np.cos(elevation)
     directions = np.column_stack([flat * np.cos(azimuth), flat * np.sin(azimuth), np.sin(elevation)])
-    rays = Beams(np.zeros_like(directions), directions, ring.astype(np.int16))
-    return rays, hidden(HDL_32E.blind, np.degrees(azimuth) - 90.0, np.degrees(elevation))
+    roof = hidden(HDL_32E.blind, np.degrees(azimuth) - 90.0, np.degrees(elevation))
+    return Firings(directions, ring, roof, Beams(np.zeros((int((~roof).sum()), 3)), directions[~roof], ring[~roof]))
 
 
 def turn(
@@ -75,23 +93,21 @@ def turn(
 
     Motion during the turn is taken as compensated, as in nuScenes' files; those hold no time per point.
     """
-    rays, roof = firings()
-    echoes = fire(scenes, world_from_lidar, HDL_32E, rays, laser_gain, rng)
-    kept = echoes.kept & ~roof
-    lost, count = ~kept & ~roof, len(roof)
-    down = -rays.directions[:, 2]
-    range_m = np.where(roof, ROOF_BELOW_M / np.where(roof, down, 1.0) + rng.normal(0, 0.01, count), echoes.range_m)
-    xyz = rays.directions * np.where(lost, 0.0, range_m)[:, None]
-    xyz[lost] = rng.uniform(0.02, 0.24, (int(lost.sum()), 1)) * [-0.01, -1.0, -0.03]
-    intensity = INTENSITY * (np.maximum(echoes.signal, 0.0) / REMISSION) ** CONTRAST
-    intensity = np.where(kept, intensity, np.exp(rng.normal(np.log(9.0), 0.8, count)))
-    value = np.round(np.clip(intensity, 0, 255))
-    points = np.column_stack([xyz, value, rays.ring]).astype(np.float32)
+    rays, count = firings(), len(firings().ring)
+    echoes = fire(scenes, world_from_lidar, HDL_32E, rays.free, laser_gain, rng)
+    met = np.flatnonzero(~rays.roof)[echoes.kept]
+    roof = np.flatnonzero(rays.roof)
+    lost = np.ones(count, bool)
+    lost[met] = lost[roof] = False
+    range_m, intensity = np.zeros(count), np.exp(rng.normal(np.log(9.0), 0.8, count))
+    range_m[met] = echoes.range_m[echoes.kept]
+    range_m[roof] = -ROOF_BELOW_M / rays.directions[roof, 2] + rng.normal(0, 0.01, len(roof))
+    xyz = rays.directions * range_m[:, None]
+    xyz[lost] = rng.uniform(0.02, 0.24, (int(lost.sum()), 1)) * BEHIND
+    intensity[met] = INTENSITY * (np.maximum(echoes.signal[echoes.kept], 0.0) / REMISSION) ** CONTRAST
+    points = np.column_stack([xyz, np.round(np.clip(intensity, 0, 255)), rays.ring]).astype(np.float32)
+    label, instance = np.zeros(count, np.uint16), np.zeros(count, np.uint16)
+    label[met], instance[met] = echoes.hits.label[echoes.kept], echoes.hits.instance[echoes.kept]
     special = np.full(count, 255, np.uint8)
     special[roof], special[lost] = EGO, NOISE
-    return Turn(
-        points,
-        np.where(kept, echoes.hits.label, 0).astype(np.uint16),
-        np.where(kept, echoes.hits.instance, 0).astype(np.uint16),
-        special,
-    )
+    return Turn(points, label, instance, special)

@@ -108,7 +108,8 @@ def scene_names(version: str, count: int | None = None) -> tuple[str, ...]:
         InputError: for more scenes than the version has, or without the devkit.
     """
     train, val = _splits(version)
-    names, rest_train, rest_val = [], list(train), list(val)
+    names: list[str] = []
+    rest_train, rest_val = list(train), list(val)
     while rest_train or rest_val:
         take_val = rest_val and (not rest_train or len(names) % 5 == 1)
         names.append((rest_val if take_val else rest_train).pop(0))

@@ -29,7 +29,7 @@ from perception3d.simulation.nuscenes.images import depth_png, jpeg
 from perception3d.simulation.nuscenes.lidar_top import HDL_32E, Turn, turn
 from perception3d.simulation.nuscenes.maps import map_png
 from perception3d.simulation.nuscenes.request import SWEEPS, Request
-from perception3d.simulation.nuscenes.tables import fixed_tables, map_name, scene_tables, token, write_tables
+from perception3d.simulation.nuscenes.tables import Row, fixed_tables, map_name, scene_tables, token, write_tables
 from perception3d.simulation.world import Stretch
 
 CHUNK = 10
@@ -92,7 +92,7 @@ def _part(request: Request, scene: str, keyframe: int) -> Path:
     return request.out / PARTS / request.version / f"{scene}_{keyframe:02d}.json"
 
 
-def _scene(request: Request, scene: str, count: int) -> dict[str, list[dict[str, Any]]]:
+def _scene(request: Request, scene: str, count: int) -> dict[str, list[Row]]:
     """The records of one scene from the parts there are, and its map."""
     parts = []
     for keyframe in range(count):
@@ -133,7 +133,8 @@ class SceneMaker:
     def write(self, keyframe: int) -> None:
         """Write the files of a keyframe and of the sweeps before it; the part file comes last and makes them count."""
         last = keyframe * SWEEPS
-        data, poses = [], []
+        data: list[Row] = []
+        poses: list[Row] = []
         for sweep in range(max(last - SWEEPS + 1, 0), last):
             self._record(data, poses, rig.LIDAR, keyframe, sweep, self._sweep_file(sweep, self._turn(sweep)))
         seen = self._turn(last)
@@ -182,13 +183,13 @@ class SceneMaker:
 
     def _record(
         self,
-        data: list[dict[str, Any]],
-        poses: list[dict[str, Any]],
+        data: list[Row],
+        poses: list[Row],
         channel: str,
         keyframe: int,
         sweep: int,
         filename: str,
-    ) -> dict[str, Any]:
+    ) -> Row:
         """Append the records of a file: its sample_data, and the ego pose at its time."""
         own = token(self.request.seed, self.scene, channel, sweep)
         pose = self._global_from_world @ self.drive.ego_pose(self.stretch.frame, time_s(sweep))
@@ -218,7 +219,7 @@ class SceneMaker:
         data.append(row)
         return row
 
-    def _write_labels(self, lidar: str, seen: Turn, records: list[dict[str, Any]]) -> dict[str, Any]:
+    def _write_labels(self, lidar: str, seen: Turn, records: list[Row]) -> Row:
         """Write the lidarseg labels of a keyframe; returns their record."""
         by_instance = np.full(65536, 255, np.uint8)
         for record in records:
