@@ -1,10 +1,7 @@
-# SemanticKITTI with RLSeg's augmentations, one step each; those before Mix3D act on both of its scans.
+# RLSeg's augmentations of SemanticKITTI, one step each; those before Mix3D act on both of its scans.
 # Held out: fog, snowfall, local distortion, global outliers and the beam patterns of SemanticKITTI-C are never trained
 # on (perception3d/transforms/held_out.py).
-_base_ = ["semantickitti.py"]
-
-train_pipeline = [
-    *_base_.load_pipeline,
+rlseg_augmentations = [
     dict(
         type="perception3d.RandomCorruption",
         prob=0.3,
@@ -31,6 +28,4 @@ train_pipeline = [
     dict(type="perception3d.RandomVisibility", prob=0.3, visibility_m=[6.0, 60.0]),
     dict(type="perception3d.NearClutter", prob=0.4, max_share=0.6),
     dict(type="perception3d.RandomIntensity", prob=0.7, gain=[0.02, 2.0]),
-    _base_.pack,
 ]
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
