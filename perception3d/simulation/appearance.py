@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from perception3d.simulation.labels import Label
 from perception3d.simulation.materials import COLOURS, Material
-from perception3d.simulation.palettes import PALETTES, Choice, linear
+from perception3d.simulation.palettes import BLOCKS, FRAMES, HAIR, MACHINES, PALETTES, ROOFS, TROUSERS, Choice, linear
 
 if TYPE_CHECKING:
     from perception3d.simulation.scene import Placed
@@ -51,11 +51,10 @@ class Pattern(IntEnum):
     ROOF = 22
     TARPAULIN = 23
     RED_WHITE = 24
-    CONE = 25
-    SIGNAL = 26
-    CAR_GLASS = 27
-    BUS_PAINT = 28
-    FOLIAGE = 29
+    SIGNAL = 25
+    CAR_GLASS = 26
+    BUS_PAINT = 27
+    FOLIAGE = 28
 
 
 OF_MATERIAL = {
@@ -84,6 +83,7 @@ OF_MATERIAL = {
 CARS = (Label.CAR, 252)
 PEOPLE = (Label.PERSON, Label.BICYCLIST, Label.MOTORCYCLIST, 253, 254, 255)
 LARGE = (Label.BUS, 257)
+NO_LAMPS = (Label.TRAFFIC_SIGN, Label.TRAFFIC_CONE, Label.BARRIER)
 WORKS = (Label.CONSTRUCTION_VEHICLE, 312)
 # Corners of a sign's outline by the number of triangles of its plate: two caps of n - 2 and n sides of 2.
 SIGNS = {8: Pattern.SIGN_TRIANGLE, 12: Pattern.SIGN_BOARD, 28: Pattern.SIGN_DISC, 44: Pattern.SIGN_DISC}
@@ -202,8 +202,6 @@ def _dress(faces: _Faces, rgb: NDArray[np.float32]) -> None:
     x, y, z = faces.middle[cloth].T
     low = (z < 0.96) & (np.abs(y) < 0.21) & (x > -0.3)
     key = faces.key[cloth]
-    from perception3d.simulation.palettes import HAIR, TROUSERS
-
     colour = rgb[cloth]
     colour[low] = picked(TROUSERS, key[low], 500)
     hair = (z > 1.6) & (np.abs(y) < 0.13)
@@ -213,7 +211,7 @@ def _dress(faces: _Faces, rgb: NDArray[np.float32]) -> None:
 
 def _vehicles(faces: _Faces, rgb: NDArray[np.float32], pattern: NDArray[np.uint8]) -> None:
     """Head and tail lamps, number plates, shut lines and grilles of cars, stripes of buses."""
-    lamp = (faces.material == Material.RETROREFLECTOR) & (faces.label != Label.TRAFFIC_SIGN)
+    lamp = (faces.material == Material.RETROREFLECTOR) & ~np.isin(faces.label, NO_LAMPS)
     x, y, _ = faces.middle.T
     plate = lamp & np.isin(faces.label, CARS) & (np.abs(y) < 0.3)
     rgb[lamp & (x < 0)] = linear([(170, 12, 10)])
@@ -227,8 +225,6 @@ def _vehicles(faces: _Faces, rgb: NDArray[np.float32], pattern: NDArray[np.uint8
 
 def _houses(faces: _Faces, rgb: NDArray[np.float32], pattern: NDArray[np.uint8]) -> None:
     """Windows, white frames, roofs of tiles or slate."""
-    from perception3d.simulation.palettes import FRAMES, ROOFS
-
     house = faces.label == Label.BUILDING
     pattern[house & (faces.material == Material.GLASS)] = Pattern.WINDOW
     roof = house & (faces.material == Material.BRICK) & (faces.up > 0.1) & (faces.middle[:, 2] > 2.6)
@@ -242,15 +238,17 @@ def _houses(faces: _Faces, rgb: NDArray[np.float32], pattern: NDArray[np.uint8])
 
 
 def _works(faces: _Faces, rgb: NDArray[np.float32], pattern: NDArray[np.uint8]) -> None:
-    """Traffic cones, barriers, yellow machines."""
-    cone = (faces.label == Label.TRAFFIC_CONE) & (faces.material != Material.RUBBER)
-    rgb[cone] = linear([(255, 92, 18)])
-    pattern[cone] = Pattern.CONE
-    barrier = (faces.label == Label.BARRIER) & ~np.isin(faces.material, [Material.RUBBER, Material.CONCRETE])
-    rgb[barrier] = linear([(235, 232, 226)])
-    pattern[barrier] = Pattern.RED_WHITE
+    """Orange cones with white bands, red and white barriers, yellow machines."""
+    cone, barrier = faces.label == Label.TRAFFIC_CONE, faces.label == Label.BARRIER
+    sheet, plastic = faces.material == Material.RETROREFLECTOR, faces.material == Material.PLASTIC
+    rgb[cone & plastic] = linear([(255, 84, 16)])
+    rgb[(cone | barrier) & sheet] = linear([(232, 232, 226)])
+    pattern[cone & sheet] = Pattern.PLAIN
+    pattern[barrier & sheet] = Pattern.RED_WHITE
+    block = barrier & plastic
+    rgb[block] = picked(BLOCKS, faces.key[block], 900)
     machine = np.isin(faces.label, WORKS) & (faces.material == Material.PAINT)
-    rgb[machine] = linear([(238, 170, 20)])
+    rgb[machine] = picked(MACHINES, faces.key[machine], 1000)
 
 
 def _signs(faces: _Faces, pattern: NDArray[np.uint8], corners: NDArray[np.float32]) -> None:

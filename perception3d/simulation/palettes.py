@@ -52,6 +52,8 @@ HAIR = Choice(Material.CLOTH, (), ((1.0, (38, 28, 22)), (0.8, (20, 18, 18)), (0.
 ROOFS = Choice(Material.BRICK, (), ((1.2, (150, 76, 54)), (0.8, (118, 62, 48)), (0.9, (74, 76, 82)),
                                     (0.5, (96, 80, 68))))  # fmt: skip
 FRAMES = Choice(Material.WOOD, (), ((2.0, (232, 230, 224)), (0.6, (92, 66, 46)), (0.4, (70, 74, 78))))
+BLOCKS = Choice(Material.PLASTIC, (), ((1.0, (204, 36, 28)), (0.8, (228, 226, 220)), (0.4, (236, 110, 24))))
+MACHINES = Choice(Material.PAINT, (), ((2.0, (236, 168, 22)), (0.5, (226, 96, 24)), (0.3, (60, 110, 64))))
 
 PALETTES = (
     Choice(Material.PAINT, (), CAR_COLOURS),

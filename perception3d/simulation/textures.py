@@ -41,7 +41,6 @@ PLATE = int(Pattern.PLATE)
 ROOF = int(Pattern.ROOF)
 TARPAULIN = int(Pattern.TARPAULIN)
 RED_WHITE = int(Pattern.RED_WHITE)
-CONE = int(Pattern.CONE)
 SIGNAL = int(Pattern.SIGNAL)
 BUS_PAINT = int(Pattern.BUS_PAINT)
 FOLIAGE = int(Pattern.FOLIAGE)
@@ -335,11 +334,8 @@ def _shade(
     elif kind == LAMP:
         return r, g, c, 0.9
     elif kind == RED_WHITE:
-        if lattice(0, 0, seed) < 2.0 and math.floor((a + b) / 0.4) % 2 == 0:
-            r, g, c = 0.55, 0.02, 0.02
-    elif kind == CONE:
-        if 0.28 < z < 0.40 or 0.50 < z < 0.60:
-            r, g, c = 0.8, 0.8, 0.78
+        red = line(a + b, 0.36, 0.18, foot)
+        return r + (0.55 - r) * red, g + (0.02 - g) * red, c + (0.02 - c) * red, 0.06
     elif kind == SIGNAL:
         return _signal(facing, x, y, z, seed)
     return r * value, g * value, c * value, 0.0
