@@ -35,13 +35,13 @@ class Pictures:
     Attributes:
         heat_map: IoU by setting and class.
         curves: mIoU by severity.
-        overview: the example scan under every setting.
+        overview: the example scan under every setting; None where no examples were kept.
         before_after: path by setting.
     """
 
     heat_map: str
     curves: str
-    overview: str
+    overview: str | None
     before_after: dict[str, str]
 
 
@@ -74,14 +74,20 @@ def write_report(work_dir: Path, out: Path, command: str) -> Path:
 def write_pictures(table: Table, work_dir: Path, out: Path) -> Pictures:
     """Draw a suite's pictures into its folder below ``out``."""
     suite = table.suite
+    kept = scenes.scene_path(
+        work_dir, suite.name, suite.clean_folder
+    ).parent.is_dir()  # scores of predictions have none
     examples = {
         line.folder: scenes.read_scene(scenes.scene_path(work_dir, suite.name, line.folder))
         for line in table.lines
-        if line.row and line.row.score
+        if line.row and line.row.score and kept
     }
-    pictures = Pictures(f"{suite.name}/heat_map.png", f"{suite.name}/severity.png", f"{suite.name}/overview.png", {})
+    overview = f"{suite.name}/overview.png" if examples else None
+    pictures = Pictures(f"{suite.name}/heat_map.png", f"{suite.name}/severity.png", overview, {})
     _save(plots.heat_map(table), out / pictures.heat_map)
     _save(plots.severity_curves(table), out / pictures.curves)
+    if pictures.overview is None:
+        return pictures
     groups = [[suite.clean_folder], *suite.types.values()]
     columns = [[(folder, examples[folder]) for folder in group if folder in examples] for group in groups]
     classes = class_names(table)
@@ -109,8 +115,8 @@ def section_markdown(table: Table, pictures: Pictures) -> str:
         failures(table.lines),
         f"![mIoU by severity]({pictures.curves})",
         f"![IoU by setting and class]({pictures.heat_map})",
-        "### One scan under every setting",
-        f"![One scan under every setting]({pictures.overview})",
+        "### One scan under every setting" if pictures.overview else "",
+        f"![One scan under every setting]({pictures.overview})" if pictures.overview else "",
         "### Before and after" if pictures.before_after else "",
         *(f"#### {folder}\n\n![{folder}, before and after]({path})" for folder, path in pictures.before_after.items()),
         "### How it was made",

@@ -16,7 +16,7 @@ from perception3d.robustness.plan import is_clean
 from perception3d.robustness.rows import Fingerprint, Row, Score, write_row
 from perception3d.robustness.scenes import Scene, scene_bytes, scene_path
 
-Evaluate = Callable[[Setting], tuple[Score, Scene]]
+Evaluate = Callable[[Setting], tuple[Score, Scene | None]]
 
 
 def run_settings(
@@ -34,7 +34,7 @@ def run_settings(
 
     Args:
         todo: settings in order of evaluation.
-        evaluate: gives the score of a setting and its example scan.
+        evaluate: gives the score of a setting and its example scan, if there is one.
         fingerprint: of this sweep.
         work_dir: folder of the sweep.
         origin: what every row says about where it comes from: command, device, versions.
@@ -61,7 +61,7 @@ def run_setting(
 ) -> Row:
     """Evaluate one setting; write its example scan, then its row, and return the row."""
     begin = time.perf_counter()
-    score, error = None, None
+    score, scene, error = None, None, None
     try:
         score, scene = evaluate(setting)
     except Exception as failure:  # whatever breaks one setting must not cost the others; the row says what it was
@@ -78,7 +78,7 @@ def run_setting(
     names = ("folder", "type", "severity", "corruption", "level")
     fields = {**{name: getattr(setting, name) for name in names}, "params": dict(setting.params)}
     row = Row(fields, fingerprint, score, error, run)
-    if score is not None:  # the row comes last: where there is a score there is an example scan
+    if scene is not None:  # the row comes last: where there is a score there is an example scan
         write_atomically(scene_path(work_dir, fingerprint.suite, setting.folder), scene_bytes(scene))
     write_row(work_dir, row)
     return row
