@@ -110,6 +110,9 @@ def use_root(cfg: Config, root_path: str, info_dir: str | None) -> None:
             part["data_root"] = root_path
             if "ann_file" in part:  # released corrupted sets have none
                 part["ann_file"] = str((infos / Path(part["ann_file"]).name).resolve())
+            for step in part.get("pipeline", []):
+                if "database" in step:
+                    step["database"] = str((infos / Path(step["database"]).name).resolve())
 
 
 def _datasets(dataset: ConfigDict) -> Iterator[ConfigDict]:

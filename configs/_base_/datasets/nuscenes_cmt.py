@@ -16,7 +16,7 @@ load_lidar = dict(type="perception3d.LoadLidarSweeps", sweeps_num=10)
 load_boxes = dict(type="LoadAnnotations3D", with_bbox_3d=True, with_label_3d=True)
 sample_objects = dict(
     type="perception3d.SampleObjects",
-    database=f"{info_root}/nuscenes_objects/index.pkl",
+    database=f"{info_root}/nuscenes_dbinfos_train.pkl",
     classes=class_names,
     groups=dict(
         car=2,
