@@ -28,6 +28,17 @@ HIGHEST_RIDGE = 0.08  # sine of the elevation no distant land reaches
 OFFSET_M = 0.01  # secondary rays start this far off the surface
 # Order of the 16 directions in a tile of 4 x 4 pixels, so that neighbours look in different directions.
 TILE = np.array([0, 8, 2, 10, 12, 4, 14, 6, 3, 11, 1, 9, 15, 7, 13, 5], np.int64)
+BRIGHTEST, STEPS = 16.0, 2048
+
+
+def display_curve(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Display value of a linear one: straight in the shadows, a shoulder in the lights, then sRGB's curve."""
+    x = 1.35 * x * (1.0 + 0.12 * x) / (1.0 + 0.85 * x)
+    return np.where(x < 0.0031308, 12.92 * x, 1.055 * np.maximum(x, 1e-9) ** (1.0 / 2.4) - 0.055)
+
+
+# Even in the square root, because the curve is steep at the dark end.
+CURVE = display_curve(BRIGHTEST * (np.arange(STEPS + 1) / STEPS) ** 2).astype(np.float32)
 
 
 @njit(cache=True)
@@ -281,10 +292,10 @@ def _gloss(what: int) -> tuple[float, float, float]:
 
 @njit(cache=True, inline="always")
 def tone(x: float) -> float:
-    """Display value of a linear one: straight in the shadows, a shoulder in the lights, then sRGB's curve."""
-    x = max(x, 0.0)
-    x = x * (1.0 + 0.12 * x) / (1.0 + 0.85 * x) * 1.35
-    return 12.92 * x if x < 0.0031308 else 1.055 * x ** (1.0 / 2.4) - 0.055
+    """``display_curve`` out of a table, which is ten times as quick."""
+    place = math.sqrt(min(max(x, 0.0), BRIGHTEST)) * STEPS / math.sqrt(BRIGHTEST)
+    below = min(int(place), STEPS - 1)
+    return CURVE[below] + (CURVE[below + 1] - CURVE[below]) * (place - below)
 
 
 @njit(cache=True)

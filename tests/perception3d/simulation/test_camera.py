@@ -251,3 +251,13 @@ def test_pictures_are_neither_dark_nor_blown_out(weather):
     assert 70 < image.mean() < 190
     assert (image.min(axis=-1) >= 254).mean() < 0.1
     assert (image.max(axis=-1) <= 3).mean() < 0.05
+
+
+def test_tone_table_follows_its_curve():
+    from perception3d.simulation.shading import display_curve, tone
+
+    values = np.concatenate([np.linspace(0, 0.01, 50), np.geomspace(0.01, 15.9, 200)])
+    np.testing.assert_allclose([tone(value) for value in values], display_curve(values), atol=1e-3)
+    # Black, and a grey card by hand: 0.18 * 1.35 * 1.0216 / 1.153 = 0.2153, which sRGB makes 0.501.
+    assert display_curve(np.array([0.0]))[0] == 0.0
+    assert display_curve(np.array([0.18]))[0] == pytest.approx(0.501, abs=0.002)
