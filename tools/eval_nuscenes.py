@@ -4,6 +4,7 @@
 python tools/eval_nuscenes.py results.json --root data/nuscenes --version v1.0-trainval --split val --out scores
 python tools/eval_nuscenes.py base.json other.json --root data/nuscenes --version v1.0-trainval --split val
 python tools/eval_nuscenes.py predictions --task lidarseg --root data/nuscenes --split val
+python tools/eval_nuscenes.py annotations.json --write-annotations --root data/nuscenes --split val
 
 The numbers are those of nuscenes-devkit; --official runs the devkit beside them. Differences are to the first file.
 Exit status: 0 scored, 1 --official found other numbers, 2 bad input.
@@ -19,9 +20,11 @@ from typing import Any
 import numpy as np
 
 from corruptions.core import InputError
+from perception3d.metrics.nuscenes_detection import annotations as detection_annotations
 from perception3d.metrics.nuscenes_detection import devkit as detection
 from perception3d.metrics.nuscenes_detection import report as detection_report
 from perception3d.metrics.nuscenes_detection.bootstrap import draw_scenes
+from perception3d.metrics.nuscenes_lidarseg import annotations as lidarseg_annotations
 from perception3d.metrics.nuscenes_lidarseg import devkit as lidarseg
 from perception3d.metrics.nuscenes_lidarseg import report as lidarseg_report
 from perception3d.metrics.nuscenes_lidarseg.truth import load_truth
@@ -41,6 +44,7 @@ class Task:
         write: writes a report to a folder.
         compare: table of several reports.
         official: the devkit's numbers for a file, by the names that a report's ``values`` have.
+        write_annotations: writes the ground truth as results.
     """
 
     heading: str
@@ -49,6 +53,7 @@ class Task:
     write: Callable[[Any, Path], None]
     compare: Callable[[Sequence[str], Sequence[Any]], str]
     official: Callable[[Path], Mapping[str, float]]
+    write_annotations: Callable[[Path], None]
 
 
 def parse_args(argv: Sequence[str]) -> argparse.Namespace:
@@ -63,6 +68,8 @@ def parse_args(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--bootstrap", type=int, default=200, help="draws of scenes for intervals, 0 for none (200)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the draws (default: 0)")
     parser.add_argument("--out", type=Path, help="folder for tables, metrics_summary.json and pictures of each file")
+    help_text = "first write the annotations as these results: do the scores come out as they must?"
+    parser.add_argument("--write-annotations", action="store_true", help=help_text)
     parser.add_argument("--official", action="store_true", help="run nuscenes-devkit too, and compare")
     return parser.parse_args(argv)
 
@@ -83,6 +90,7 @@ def detection_task(args: argparse.Namespace) -> Task:
         write=detection_report.write_report,
         compare=detection_report.compare,
         official=official,
+        write_annotations=lambda path: detection_annotations.write_as_results(truth, path),
     )
 
 
@@ -102,6 +110,7 @@ def lidarseg_task(args: argparse.Namespace) -> Task:
         write=lidarseg_report.write_report,
         compare=lidarseg_report.compare,
         official=official,
+        write_annotations=lambda path: lidarseg_annotations.write_as_results(truth, path),
     )
 
 
@@ -116,6 +125,10 @@ def score_files(args: argparse.Namespace) -> int:
     reports, agree = [], True
     copies = draws(task.scenes, args)
     for name, path in zip(names, args.results, strict=True):
+        if args.write_annotations:
+            if path.exists():
+                raise InputError(f"{path}: expected a new file to write the annotations to, found one that exists")
+            task.write_annotations(path)
         report = task.report_on(path, copies)
         reports.append(report)
         print(f"\n{path}\n{report.text()}")

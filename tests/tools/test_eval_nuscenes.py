@@ -126,3 +126,18 @@ def test_lidarseg_predictions_are_scored_and_compared(tmp_path, capsys):
     (tmp_path / "right/mini_val/submission.json").unlink()
     assert load("eval_nuscenes").main([files[0], *options]) == 2
     assert "mini_val/submission.json: expected this file" in capsys.readouterr().err
+
+
+def test_annotations_as_results(data_root, tmp_path, capsys):
+    """The scores that nuscenes-devkit gives for the annotations of the 10 keyframes of mini_val; no file is replaced."""
+    root, path = data_root / "nuscenes", tmp_path / "annotations.json"
+    options = ["--write-annotations", "--root", str(root), "--version", "v1.0-mini", "--split", "mini_val"]
+    assert load("eval_nuscenes").main([str(path), *options]) == 0
+    text = capsys.readouterr().out
+    assert "mAP   0.6000\n" in text and "NDS   0.6367\n" in text
+    assert load("eval_nuscenes").main([str(path), *options]) == 2
+    assert "expected a new file to write the annotations to" in capsys.readouterr().err
+    root = write_nuscenes(tmp_path / "nuscenes")
+    options[2] = str(root)
+    assert load("eval_nuscenes").main([str(tmp_path / "a.zip"), *options, "--task", "lidarseg", "--official"]) == 0
+    assert "mIoU  1.0000" in capsys.readouterr().out
