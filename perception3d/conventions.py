@@ -203,6 +203,26 @@ NUSCENES_LIDARSEG_CLASSES: tuple[str, ...] = (
 NUSCENES_LIDARSEG_IGNORE = 16
 """Train id of points that are not scored (id 0 of the challenge)."""
 
+NUSCENES_LIDARSEG_PALETTE: tuple[tuple[int, int, int], ...] = (
+    (112, 128, 144),
+    (220, 20, 60),
+    (255, 127, 80),
+    (255, 158, 0),
+    (233, 150, 70),
+    (255, 61, 99),
+    (0, 0, 230),
+    (47, 79, 79),
+    (255, 140, 0),
+    (255, 99, 71),
+    (0, 207, 191),
+    (175, 0, 75),
+    (75, 0, 75),
+    (112, 180, 60),
+    (222, 184, 135),
+    (0, 175, 0),
+)
+"""RGB by train id: the devkit's colour of the first category of each class."""
+
 NUSCENES_LIDARSEG_CLASS_OF: Mapping[str, str | None] = {
     "noise": None,
     "animal": None,

@@ -53,21 +53,25 @@ def to_train_ids(raw: NDArray[np.integer], lookup: NDArray[np.int64], where: str
 
 
 def classes_present(
-    scans: Iterable[tuple[str | Path, str | Path, int]], lookup: NDArray[np.int64], num_classes: int
+    scans: Iterable[tuple[str | Path, str | Path, int]],
+    lookup: NDArray[np.int64],
+    num_classes: int,
+    dtype: type[np.integer] = np.uint32,
 ) -> tuple[int, ...]:
-    """Train ids 0..num_classes-1 that occur in SemanticKITTI label files.
+    """Train ids 0..num_classes-1 that occur in label files.
 
     Args:
         scans: point file, label file and values per point of each scan.
         lookup: from :func:`label_lookup`.
         num_classes: number of scored classes; other train ids are left out.
+        dtype: type in the files: uint32 with instance bits (SemanticKITTI) or uint8 (nuScenes-lidarseg).
 
     Raises:
         InputError: as the readers of points and labels do, and for an unknown id.
     """
     seen = np.zeros(num_classes, dtype=bool)
     for point_file, label_file, columns in scans:
-        raw = read_labels(label_file, count_points(point_file, columns)) & SEMANTIC_BITS
+        raw = read_labels(label_file, count_points(point_file, columns), dtype) & SEMANTIC_BITS
         train_ids = to_train_ids(raw, lookup, str(label_file))
         seen |= np.bincount(train_ids, minlength=num_classes)[:num_classes] > 0
     return tuple(int(train_id) for train_id in np.flatnonzero(seen))

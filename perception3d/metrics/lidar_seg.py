@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,10 @@ from perception3d.metrics.confusion import (
     miou_present,
 )
 from perception3d.registry import METRICS
+from perception3d.submission.segmentation_folder import PredictionFolder, prediction_folder
+
+_NOTHING = np.zeros((0, 0), dtype=np.int64)
+"""Stands for a sample that is not scored: mmengine counts samples by their results."""
 
 
 @METRICS.register_module()
@@ -47,6 +51,11 @@ class LidarSegMetric(BaseMetric):
             settings are compared.
         out_dir: folder for ``confusion_matrix.npy`` (int64 (K, K + 1), see ``perception3d.metrics.confusion``) and
             ``per_class_iou.json``; nothing is written without it.
+        submission_prefix: folder for the predictions in the layout of the data set's leaderboard, see
+            ``perception3d.submission.segmentation_folder``; none are written without it.
+        format_only: write the predictions and score nothing; needs no ground truth. For the test split.
+        modality: for nuScenes, which of ``use_camera``, ``use_lidar``, ``use_radar``, ``use_map``, ``use_external`` the
+            model uses, written beside the predictions; by default the LiDAR alone.
         collect_device: "cpu" or "gpu", how mmengine gathers the ranks.
         prefix: put before the names of the scores.
     """
@@ -57,33 +66,53 @@ class LidarSegMetric(BaseMetric):
         self,
         present_classes: Sequence[int] | None = None,
         out_dir: str | None = None,
+        submission_prefix: str | None = None,
+        format_only: bool = False,
+        modality: Mapping[str, bool] | None = None,
         collect_device: str = "cpu",
         prefix: str | None = None,
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
+        if format_only and submission_prefix is None:
+            raise InputError("LidarSegMetric: format_only writes predictions: expected submission_prefix, found none")
         self.present_classes = present_classes
         self.out_dir = out_dir
+        self.submission_prefix = submission_prefix
+        self.format_only = format_only
+        self.modality = modality
+        self._folder: PredictionFolder | None = None
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Count the points of a batch."""
+        """Count the points of a batch, and write its predictions where they are wanted."""
         if self.present_classes is not None:  # now and not after hours of inference
             check_classes(self.present_classes, len(self._classes))
         for sample in data_samples:
-            truth = (sample.get("eval_ann_info") or {}).get("pts_semantic_mask")
-            if truth is None:
-                raise InputError(
-                    f"{sample.get('lidar_path', 'sample')}: expected ground truth in eval_ann_info, found none; set "
-                    "test_mode=True in the dataset and LoadLidarLabels in its pipeline, on a split with labels"
-                )
-            prediction = sample["pred_pts_seg"]["pts_semantic_mask"]
-            self.results.append(
-                confusion_matrix(_to_numpy(prediction), _to_numpy(truth), len(self._classes), self._ignore_index)
+            prediction = _to_numpy(sample["pred_pts_seg"]["pts_semantic_mask"])
+            if self.submission_prefix is not None:
+                self._prediction_folder().write(sample, prediction)
+            self.results.append(_NOTHING if self.format_only else self._confusion(sample, prediction))
+
+    def _confusion(self, sample: Mapping[str, Any], prediction: NDArray[np.integer]) -> NDArray[np.int64]:
+        truth = (sample.get("eval_ann_info") or {}).get("pts_semantic_mask")
+        if truth is None:
+            raise InputError(
+                f"{sample.get('lidar_path', 'sample')}: expected ground truth in eval_ann_info, found none; set "
+                "test_mode=True in the dataset and LoadLidarLabels in its pipeline, on a split with labels, or write "
+                "predictions alone with tools/test.py --format-only"
             )
+        return confusion_matrix(prediction, _to_numpy(truth), len(self._classes), self._ignore_index)
 
     def compute_metrics(self, results: list[NDArray[np.int64]]) -> dict[str, float]:
         """Scores of all samples; prints the table and writes the files."""
         if not results:
             raise InputError("LidarSegMetric: expected at least one sample, found none; the dataloader is empty")
+        if self.submission_prefix is not None:
+            command = self._prediction_folder().check_command
+            print_log(
+                f"{len(results)} predictions in {self.submission_prefix}; check, zip: {command}", logger="current"
+            )
+        if self.format_only:
+            return {}
         confusion = np.sum(results, axis=0, dtype=np.int64)
         present = classes_in_truth(confusion) if self.present_classes is None else tuple(self.present_classes)
         scores = {
@@ -96,6 +125,11 @@ class LidarSegMetric(BaseMetric):
         if self.out_dir is not None:
             self._save(confusion, {**scores, "samples": len(results), "classes": rows})
         return {**scores, **{f"IoU/{row['name']}": row["IoU"] for row in rows}}
+
+    def _prediction_folder(self) -> PredictionFolder:
+        if self._folder is None:
+            self._folder = prediction_folder(Path(str(self.submission_prefix)), self.dataset_meta or {}, self.modality)
+        return self._folder
 
     @property
     def _classes(self) -> tuple[str, ...]:

@@ -29,6 +29,34 @@ def label_name(split: str, token: str) -> str:
     return f"lidarseg/{split}/{token}_lidarseg.bin"
 
 
+def meta_name(split: str) -> str:
+    """Path of the file that says which sensors and data were used."""
+    return f"{split}/submission.json"
+
+
+def label_bytes(classes: NDArray[np.integer], name: str) -> bytes:
+    """Content of a ``_lidarseg.bin`` file.
+
+    Args:
+        classes: int (N,) in 1..16.
+        name: of the file, for the message.
+
+    Raises:
+        InputError: for classes outside 1..16.
+    """
+    if classes.ndim != 1 or (len(classes) and not 1 <= classes.min() <= classes.max() <= CLASSES):
+        raise InputError(f"{name}: expected one class 1..{CLASSES} per point (0, ignore, is not allowed)")
+    return classes.astype(np.uint8).tobytes()
+
+
+def meta_bytes(meta: Mapping[str, bool]) -> bytes:
+    """Content of ``submission.json``; raises :class:`InputError` unless ``meta`` has the five keys, true or false."""
+    faults = meta_faults(dict(meta), "meta")
+    if faults:
+        raise InputError("; ".join(map(str, faults)))
+    return json.dumps({"meta": dict(meta)}).encode()
+
+
 class LidarsegWriter:
     """Adds predictions to a zip; made by :func:`lidarseg_zip`."""
 
@@ -49,9 +77,7 @@ class LidarsegWriter:
         name = label_name(self._split, token)
         if name in self._archive.NameToInfo:
             raise InputError(f"{name}: expected each keyframe once, found it again")
-        if classes.ndim != 1 or (len(classes) and not 1 <= classes.min() <= classes.max() <= CLASSES):
-            raise InputError(f"{name}: expected one class 1..{CLASSES} per point (0, ignore, is not allowed)")
-        self._archive.writestr(name, classes.astype(np.uint8).tobytes())
+        self._archive.writestr(name, label_bytes(classes, name))
 
 
 @contextlib.contextmanager
@@ -66,11 +92,9 @@ def lidarseg_zip(path: Path, split: str, meta: Mapping[str, bool]) -> Iterator[L
     Raises:
         InputError: for a wrong ``meta``, or a file that cannot be written.
     """
-    faults = meta_faults(dict(meta), "meta")
-    if faults:
-        raise InputError("; ".join(map(str, faults)))
+    written = meta_bytes(meta)
     with replacing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
-        archive.writestr(f"{split}/submission.json", json.dumps({"meta": dict(meta)}))
+        archive.writestr(meta_name(split), written)
         yield LidarsegWriter(archive, split)
 
 
@@ -86,8 +110,7 @@ def lidarseg_faults(tree: Tree, split: str, points: Mapping[str, int | None]) ->
     names = tree.names()
     present = set(names)
     faults = repeated_entries(names)
-    meta_name = f"{split}/submission.json"
-    faults += _meta_file_faults(tree, meta_name, present)
+    faults += _meta_file_faults(tree, meta_name(split), present)
     expected = {label_name(split, token): count for token, count in points.items()}
     for name, count in expected.items():
         if name not in present:
@@ -97,7 +120,7 @@ def lidarseg_faults(tree: Tree, split: str, points: Mapping[str, int | None]) ->
     return faults + [
         Fault(name, "expected predictions of the split alone, found another file")
         for name in names
-        if name not in expected and name != meta_name and not name.endswith("/")
+        if name not in expected and name != meta_name(split) and not name.endswith("/")
     ]
 
 

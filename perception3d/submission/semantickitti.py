@@ -38,7 +38,6 @@ class SemanticKittiWriter:
     def __init__(self, archive: zipfile.ZipFile, sequences: Sequence[str]) -> None:
         self._archive = archive
         self._sequences = tuple(sequences)
-        self._raw_ids = np.array([SEMANTICKITTI_RAW_IDS[i] for i in range(len(SEMANTICKITTI_RAW_IDS))], dtype="<u4")
 
     def add(self, sequence: str, frame: str, train_ids: NDArray[np.integer]) -> None:
         """Write one scan.
@@ -55,9 +54,7 @@ class SemanticKittiWriter:
         if sequence not in self._sequences or name in self._archive.NameToInfo:
             expected = f"each scan of sequences {', '.join(self._sequences)} once"
             raise InputError(f"{name}: expected {expected}, found another or the same again")
-        if train_ids.ndim != 1 or (len(train_ids) and not 0 <= train_ids.min() <= train_ids.max() < len(self._raw_ids)):
-            raise InputError(f"{name}: expected one train id 0..{len(self._raw_ids) - 1} per point, found others")
-        self._archive.writestr(name, self._raw_ids[train_ids].tobytes())
+        self._archive.writestr(name, label_bytes(train_ids, name))
 
 
 @contextlib.contextmanager
@@ -72,6 +69,22 @@ def semantickitti_zip(path: Path, sequences: Sequence[str] = TEST_SEQUENCES) -> 
 def label_name(sequence: str, frame: str) -> str:
     """Path of a scan's predictions in a submission."""
     return f"sequences/{sequence}/predictions/{frame}.label"
+
+
+def label_bytes(train_ids: NDArray[np.integer], name: str) -> bytes:
+    """Content of a ``.label`` file.
+
+    Args:
+        train_ids: int (N,) in 0..18, or 19 (written as unlabeled).
+        name: of the file, for the message.
+
+    Raises:
+        InputError: for ids outside 0..19.
+    """
+    raw_ids = np.array([SEMANTICKITTI_RAW_IDS[i] for i in range(len(SEMANTICKITTI_RAW_IDS))], dtype="<u4")
+    if train_ids.ndim != 1 or (len(train_ids) and not 0 <= train_ids.min() <= train_ids.max() < len(raw_ids)):
+        raise InputError(f"{name}: expected one train id 0..{len(raw_ids) - 1} per point, found others")
+    return raw_ids[train_ids].tobytes()
 
 
 def semantickitti_faults(
