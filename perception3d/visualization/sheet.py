@@ -152,13 +152,15 @@ def _label(figure: Figure, text: str, x: float, y: float) -> None:
 
 
 def _legend_handles(frame: Frame) -> list[Line2D]:
-    """Classes of the boxes and of the points, and how annotations and detections differ."""
+    """Classes of the boxes, those of the points that are not among them, and how annotations and detections differ."""
     from matplotlib.lines import Line2D
 
     names = {name for boxes in frame.boxes for name in boxes.names}
     known = [name for name in DETECTION_COLOURS if name in names] + sorted(names - set(DETECTION_COLOURS))
-    handles = [Line2D([], [], color=to_unit(box_colour(name)), linewidth=3, label=name) for name in known]
+    shown = {name: box_colour(name) for name in known}
+    handles = [Line2D([], [], color=to_unit(colour), linewidth=3, label=name) for name, colour in shown.items()]
     if any(boxes.scores is not None for boxes in frame.boxes):
         handles.append(Line2D([], [], color="black", linewidth=1.0, label="ground truth"))
         handles.append(Line2D([], [], color="black", linewidth=1.8, linestyle=DASHES, label="prediction"))
-    return handles + dots(frame.point_legend)
+    points = {name: colour for name, colour in frame.point_legend.items() if colour != shown.get(name)}
+    return handles + dots(points)

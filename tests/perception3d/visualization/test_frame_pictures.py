@@ -117,7 +117,8 @@ def test_the_sheet_places_cameras_round_the_car():
 def test_the_sheet_says_what_is_in_it():
     found = BoxSet(CAR, ("bus",), np.array([0.9]))
     missing = View("CAM_FRONT", GREY, CAMERA, present=False)
-    figure = frame_sheet(frame(boxes=(BoxSet(CAR, ("car",)), found), views=[missing], point_legend={"road": (1, 2, 3)}))
+    points = {"car": DETECTION_COLOURS["car"], "road": (1, 2, 3)}  # the car's colour is in the legend already
+    figure = frame_sheet(frame(boxes=(BoxSet(CAR, ("car",)), found), views=[missing], point_legend=points))
     texts = [text.get_text() for text in figure.texts]
     assert {"scene-0001", "CAM_FRONT (missing)"} <= set(texts)
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
