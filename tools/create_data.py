@@ -4,7 +4,8 @@
 python tools/create_data.py semantickitti --root-path data/semantickitti
     writes data/infos/semantickitti/semantickitti_infos_{train,val,trainval,test}.pkl
 python tools/create_data.py nuscenes --root-path data/nuscenes --version v1.0-trainval
-    writes data/infos/nuscenes/nuscenes_infos_{train,val}.pkl
+    writes data/infos/nuscenes/nuscenes_infos_{train,val}.pkl; with --gt-database also nuscenes_dbinfos_train.pkl and
+    nuscenes_gt_database/, the objects that GT sampling pastes
 
 Configs then use data_root='data/semantickitti', ann_file='data/infos/semantickitti/semantickitti_infos_train.pkl'.
 """
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from corruptions.core import InputError
@@ -52,6 +53,12 @@ def parse_args(arguments: Sequence[str] | None) -> argparse.Namespace:
     nuscenes.add_argument("--version", default="v1.0-trainval", help="folder of the tables; default: %(default)s")
     nuscenes.add_argument("--max-sweeps", type=int, default=10, help="LiDAR sweeps before a keyframe; default: 10")
     nuscenes.add_argument("--extra-tag", default="nuscenes", help="first part of the file names")
+    nuscenes.add_argument(
+        "--gt-database",
+        action="store_true",
+        help="also cut out the objects of the training split, for GT sampling: points of ten sweeps, and images",
+    )
+    nuscenes.add_argument("--workers", type=int, default=1, help="processes of --gt-database; default: 1")
     nuscenes.set_defaults(run=create_nuscenes)
     return parser.parse_args(arguments)
 
@@ -81,6 +88,25 @@ def create_nuscenes(arguments: argparse.Namespace) -> None:
         left_out = f", {len(split.absent_scenes)} scenes not on disk" if split.absent_scenes else ""
         found = f"{keyframes:6} keyframes of {split.scenes} scenes{left_out}, {sweeps:.1f} sweeps a keyframe"
         print(f"{split.split:10} {found} -> {paths[key]}")
+    if arguments.gt_database:
+        create_gt_database(arguments, paths, out_dir)
+
+
+def create_gt_database(arguments: argparse.Namespace, paths: Mapping[str, Path], out_dir: Path) -> None:
+    """Object database of nuScenes' training split; prints how far it is and where it went."""
+    from perception3d.compat import repair_stack
+    from perception3d.datasets.gt_database import training_samples, write_gt_database
+
+    if "train" not in paths:
+        raise InputError(f"--gt-database: expected a split `train`, found {', '.join(paths)}; leave the option out")
+
+    def progress(done: int, total: int) -> None:
+        if done % 500 == 0 or done == total:
+            print(f"objects of {done}/{total} keyframes", flush=True)
+
+    repair_stack()
+    samples = training_samples(arguments.root_path, paths["train"], arguments.max_sweeps)
+    print(f"objects -> {write_gt_database(samples, out_dir, arguments.extra_tag, arguments.workers, progress)}")
 
 
 def output_folder(root: Path, out_dir: Path | None) -> Path:

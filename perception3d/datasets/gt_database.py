@@ -12,12 +12,13 @@ from typing import Any
 
 import cv2
 import numpy as np
-from mmdet3d.datasets import NuScenesDataset
+from mmengine.registry import init_default_scope
 from numpy.typing import NDArray
 
 from corruptions.boxes import points_in_boxes
 from corruptions.core import InputError
 from corruptions.files import write_atomically
+from perception3d.datasets.nuscenes import NuScenesDetDataset
 from perception3d.transforms.object_paste import box_hulls, clip_rectangles
 
 LEAST_SHARE = 0.5
@@ -79,8 +80,28 @@ def best_crops(
     return crops
 
 
+def training_samples(root: Path, ann_file: Path, sweeps: int) -> NuScenesDetDataset:
+    """The training split, loaded as CMT's configs load it, without augmentation.
+
+    Args:
+        root: folder that holds ``samples`` and ``sweeps``.
+        ann_file: info file of the split.
+        sweeps: LiDAR sweeps before the keyframe, as in the training.
+    """
+    init_default_scope("mmdet3d")
+    return NuScenesDetDataset(
+        str(root),
+        str(ann_file.resolve()),
+        pipeline=[
+            dict(type="perception3d.LoadMultiViewImages"),
+            dict(type="perception3d.LoadLidarSweeps", sweeps_num=sweeps),
+            dict(type="LoadAnnotations3D", with_bbox_3d=True, with_label_3d=True),
+        ],
+    )
+
+
 def write_gt_database(
-    dataset: NuScenesDataset,
+    dataset: NuScenesDetDataset,
     out_dir: Path,
     tag: str = "nuscenes",
     workers: int = 1,
@@ -125,7 +146,7 @@ def write_gt_database(
     return path
 
 
-def _write_sample(dataset: NuScenesDataset, out_dir: Path, tag: str, number: int) -> list[dict[str, Any]]:
+def _write_sample(dataset: NuScenesDetDataset, out_dir: Path, tag: str, number: int) -> list[dict[str, Any]]:
     """Files and index entries of the objects of one sample that have points."""
     info = dataset.get_data_info(number)
     info |= {"box_type_3d": dataset.box_type_3d, "box_mode_3d": dataset.box_mode_3d}
