@@ -88,8 +88,15 @@ class NuScenesDetDataset(InfoFileDataset, NuScenesDataset):
             self._choose_cameras(infos)
         return [self.parse_data_info(info) for info in infos]
 
+    def get_data_info(self, idx: int) -> dict:
+        """Info of a keyframe; ``sample_idx`` stays its number in the file, by which evaluators find it."""
+        info = super().get_data_info(idx)  # mmengine numbers what the filters left
+        info["sample_idx"] = info["idx_in_file"]
+        return info
+
     def parse_data_info(self, info: dict) -> dict:
         """Absolute paths, annotations by label of this dataset."""
+        info["idx_in_file"] = info["sample_idx"]
         info.setdefault("instances", [])  # mmdet3d's files of the test split have none
         return super().parse_data_info(info)
 

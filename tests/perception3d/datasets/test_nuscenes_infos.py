@@ -124,8 +124,8 @@ def test_projections_are_the_devkits(world, request):
         theirs = np.column_stack([expected[:2].T, depth])
         assert len(theirs) > 100
         assert cKDTree(ours).query(theirs)[0].max() < 0.05
-        inside = (ours[:, :2] > 1.5).all(axis=1) & (ours[:, :2] < np.array(image.size) - 1.5).all(axis=1)
-        assert abs((inside & (ours[:, 2] > 1)).sum() - len(theirs)) < 0.01 * len(theirs) + 5
+        inside = (ours[:, :2] > 1).all(axis=1) & (ours[:, :2] < np.array(image.size) - 1).all(axis=1)
+        assert abs((inside & (ours[:, 2] > 1)).sum() - len(theirs)) < 5  # at the edge, by rounding
 
 
 def test_the_motion_between_camera_and_lidar_counts(real):
