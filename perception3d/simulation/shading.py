@@ -163,14 +163,16 @@ def hemisphere_rays(
 
 @njit(cache=True)
 def openness(
-    depth: NDArray[np.float32], width: int, height: int, free: NDArray[np.float32], result: NDArray[np.float32]
-) -> None:
+    depth: NDArray[np.float32], width: int, height: int, back: int, free: NDArray[np.float32],
+    result: NDArray[np.float32],
+) -> None:  # fmt: skip
     """Mean of 4 x 4 neighbouring hemisphere rays at like depth: the share of the open that each block sees.
 
     Args:
         depth: (H * W,) of the pixels.
         width: of the picture.
         height: of the picture.
+        back: how many of the 4 lie before the block.
         free: (blocks,) 1 where a block's ray met nothing.
         result: (blocks,) written.
     """
@@ -182,8 +184,8 @@ def openness(
                 result[i * columns + j] = 1.0
                 continue
             total, weight = 0.0, 0.0
-            for k in range(max(i - 1, 0), min(i + 3, rows)):
-                for m in range(max(j - 1, 0), min(j + 3, columns)):
+            for k in range(max(i - back, 0), min(i - back + 4, rows)):
+                for m in range(max(j - back, 0), min(j - back + 4, columns)):
                     if abs(depth[2 * k * width + 2 * m] - here) < LIKE * here + 0.05:
                         total += free[k * columns + m]
                         weight += 1.0
@@ -215,11 +217,9 @@ def illuminate(
 ) -> None:  # fmt: skip
     """Display values (H * W, 3) of all pixels: surfaces in sun and sky light behind haze, or the sky."""
     rows, columns = (height + 1) // 2, (width + 1) // 2
-    ambient = np.empty(3, np.float32)
-    bounce = np.empty(3, np.float32)
-    for k in range(3):
-        ambient[k] = 0.68 * zenith[k] + 0.52 * horizon[k] + 0.05 * cover * sun_rgb[k]
-        bounce[k] = 0.16 * (ambient[k] + sun_rgb[k] * max(sun[2], 0.0))
+    # Light from above and from the sunlit ground below.
+    ambient = np.float32(0.68) * zenith + np.float32(0.52) * horizon + np.float32(0.05 * cover) * sun_rgb
+    bounce = np.float32(0.16) * (ambient + sun_rgb * max(sun[2], np.float32(0.0)))
     for p in range(len(depth)):
         d0, d1, d2 = directions[p, 0], directions[p, 1], directions[p, 2]
         length = math.sqrt(d0 * d0 + d1 * d1 + d2 * d2)
@@ -227,53 +227,63 @@ def illuminate(
         if depth[p] == np.inf:
             r, g, b = sky(d0, d1, d2, sun, sun_rgb, zenith, horizon, cover, key)
         else:
-            n0, n1, n2 = normal[p, 0], normal[p, 1], normal[p, 2]
-            facing = n0 * sun[0] + n1 * sun[1] + n2 * sun[2]
-            what = kind[p]
-            if what in (LEAVES, FOLIAGE):  # light scatters within and shines through
-                facing = 0.35 + 0.55 * abs(facing)
-                n2 = 0.5 + 0.5 * abs(n2)
-            elif what == GRASS:
-                facing = 0.15 + 0.8 * facing
-            direct = max(facing, 0.0) * sunlit[p]
-            open_ = _open_at(p // width, p % width, depth[p], depth, width, rows, columns, share)
-            open_ *= 0.6 + 0.4 * open_
-            upper = 0.5 + 0.5 * n2
-            r = albedo[p, 0] * (sun_rgb[0] * direct + (ambient[0] * upper + bounce[0] * (1.0 - upper)) * open_)
-            g = albedo[p, 1] * (sun_rgb[1] * direct + (ambient[1] * upper + bounce[1] * (1.0 - upper)) * open_)
-            b = albedo[p, 2] * (sun_rgb[2] * direct + (ambient[2] * upper + bounce[2] * (1.0 - upper)) * open_)
+            what, n0, n1, n2 = kind[p], normal[p, 0], normal[p, 1], normal[p, 2]
+            free = _open_at(p // width, p % width, depth[p], depth, width, rows, columns, share)
+            free *= 0.6 + 0.4 * free
+            direct, upper = _reached(what, n0 * sun[0] + n1 * sun[1] + n2 * sun[2], n2)
+            direct *= sunlit[p]
+            above, below = upper * free, (1.0 - upper) * free
+            r = albedo[p, 0] * (sun_rgb[0] * direct + ambient[0] * above + bounce[0] * below)
+            g = albedo[p, 1] * (sun_rgb[1] * direct + ambient[1] * above + bounce[1] * below)
+            b = albedo[p, 2] * (sun_rgb[2] * direct + ambient[2] * above + bounce[2] * below)
             base, gloss, sharp = _gloss(what)
             if gloss > 0.0:
                 cosine = min(max(-(d0 * n0 + d1 * n1 + d2 * n2), 0.0), 1.0)
-                mirror = gloss * (base + (1.0 - base) * (1.0 - cosine) ** 5)
                 m0, m1, m2 = d0 + 2 * cosine * n0, d1 + 2 * cosine * n1, d2 + 2 * cosine * n2
+                mirror = gloss * (base + (1.0 - base) * (1.0 - cosine) ** 5)
+                spot = 6.0 * sunlit[p] * max(m0 * sun[0] + m1 * sun[1] + m2 * sun[2], 0.0) ** sharp
                 # What stands along a street hides the lower sky.
-                clear = smoothstep(0.02, 0.40, m2)
-                high = math.exp(-3.2 * max(m2, 0.0))
-                spot = max(m0 * sun[0] + m1 * sun[1] + m2 * sun[2], 0.0) ** sharp * sunlit[p] * 6.0
-                for k in range(3):
-                    seen = zenith[k] + (horizon[k] - zenith[k]) * max(high, 0.8 * cover)
-                    seen = (1.5 * bounce[k] + (seen - 1.5 * bounce[k]) * clear) * (0.3 + 0.7 * open_)
-                    add = mirror * (seen + spot * sun_rgb[k])
-                    if k == 0:
-                        r += add
-                    elif k == 1:
-                        g += add
-                    else:
-                        b += add
-            own = lamp[p]
-            if own > 0.0:
-                if what == WINDOW:
-                    r, g, b = r + own * night * 0.9, g + own * night * 0.62, b + own * night * 0.3
-                else:
-                    # Lenses and reflecting sheets send light back; at night lamps burn.
-                    shine = own * (0.25 * ambient[1] + 2.0 * night) if what == LAMP else 0.8 * own * ambient[1]
-                    r, g, b = r + albedo[p, 0] * shine, g + albedo[p, 1] * shine, b + albedo[p, 2] * shine
+                clear, dim = smoothstep(0.02, 0.40, m2), 0.3 + 0.7 * free
+                high = max(math.exp(-3.2 * max(m2, 0.0)), 0.8 * cover)
+                r += mirror * (_mirrored(zenith[0], horizon[0], bounce[0], high, clear) * dim + spot * sun_rgb[0])
+                g += mirror * (_mirrored(zenith[1], horizon[1], bounce[1], high, clear) * dim + spot * sun_rgb[1])
+                b += mirror * (_mirrored(zenith[2], horizon[2], bounce[2], high, clear) * dim + spot * sun_rgb[2])
+            if lamp[p] > 0.0:
+                tint, level = _own_light(what, lamp[p], ambient[1], night)
+                r += level * (tint * 0.9 + (1.0 - tint) * albedo[p, 0])
+                g += level * (tint * 0.62 + (1.0 - tint) * albedo[p, 1])
+                b += level * (tint * 0.3 + (1.0 - tint) * albedo[p, 2])
             air = math.exp(-haze_per_m * depth[p] * length)
             r = r * air + horizon[0] * 0.9 * (1.0 - air)
             g = g * air + horizon[1] * 0.9 * (1.0 - air)
             b = b * air + horizon[2] * 0.9 * (1.0 - air)
         picture[p, 0], picture[p, 1], picture[p, 2] = tone(r * exposure), tone(g * exposure), tone(b * exposure)
+
+
+@njit(cache=True, inline="always")
+def _reached(what: int, facing: float, up: float) -> tuple[float, float]:
+    """Shares of the sun's and of the upper sky's light that a surface takes up."""
+    if what in (LEAVES, FOLIAGE):  # light scatters within and shines through
+        return 0.35 + 0.55 * abs(facing), 0.75 + 0.25 * abs(up)
+    if what == GRASS:
+        facing = 0.15 + 0.8 * facing
+    return max(facing, 0.0), 0.5 + 0.5 * up
+
+
+@njit(cache=True, inline="always")
+def _mirrored(zenith: float, horizon: float, bounce: float, high: float, clear: float) -> float:
+    """One channel of what a mirror shows: the sky where it is clear, else the street."""
+    sky_ = zenith + (horizon - zenith) * high
+    return 1.5 * bounce + (sky_ - 1.5 * bounce) * clear
+
+
+@njit(cache=True, inline="always")
+def _own_light(what: int, own: float, ambient: float, night: float) -> tuple[float, float]:
+    """How warm (1 a room, 0 the colour of the lens) and how bright a surface glows."""
+    if what == WINDOW:
+        return 1.0, own * night
+    # Lenses and reflecting sheets send light back; at night lamps burn.
+    return 0.0, own * (0.25 * ambient + 2.0 * night) if what == LAMP else 0.8 * own * ambient
 
 
 @njit(cache=True, inline="always")
