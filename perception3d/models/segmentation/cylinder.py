@@ -98,8 +98,8 @@ class AsymmetricUNet(nn.Module):
         x = self.entry(sparse_tensor(features, voxels))
         skips = []
         for stage in self.down:
-            skips.append(stage.block(x))
-            x = stage.pool(skips[-1])
+            x, skip = stage(x)
+            skips.append(skip)
         x = ascend(x, skips, self.up)
         return torch.cat([self.context(x).features, x.features], dim=1), voxels.voxel_of_point
 
@@ -147,6 +147,11 @@ class AsymmetricDown(nn.Module):
         self.pool = SparseConv3d(
             channels_out, channels_out, 3, stride=tuple(stride), padding=1, bias=False, indice_key=f"down{level}"
         )
+
+    def forward(self, voxels: SparseConvTensor) -> tuple[SparseConvTensor, SparseConvTensor]:
+        """(M, C_in) at ``level`` -> (M', C_out) at the next level and the skip (M, C_out)."""
+        skip = self.block(voxels)
+        return self.pool(skip), skip
 
 
 class AsymmetricUp(nn.Module):
