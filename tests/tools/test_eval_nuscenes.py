@@ -129,7 +129,7 @@ def test_lidarseg_predictions_are_scored_and_compared(tmp_path, capsys):
 
 
 def test_annotations_as_results(data_root, tmp_path, capsys):
-    """The scores that nuscenes-devkit gives for the annotations of the 10 keyframes of mini_val; no file is replaced."""
+    """The scores that nuscenes-devkit gives for the annotations of mini_val; a file that is there stays."""
     root, path = data_root / "nuscenes", tmp_path / "annotations.json"
     options = ["--write-annotations", "--root", str(root), "--version", "v1.0-mini", "--split", "mini_val"]
     assert load("eval_nuscenes").main([str(path), *options]) == 0
