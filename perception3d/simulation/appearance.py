@@ -83,6 +83,8 @@ OF_MATERIAL = {
 CARS = (Label.CAR, 252)
 PEOPLE = (Label.PERSON, Label.BICYCLIST, Label.MOTORCYCLIST, 253, 254, 255)
 LARGE = (Label.BUS, 257)
+TRUCKS = (Label.TRUCK, 258)
+TRIM_M = 0.7  # plastic parts of lorries smaller than this are mirrors and bumpers, larger ones bodies
 NO_LAMPS = (Label.TRAFFIC_SIGN, Label.TRAFFIC_CONE, Label.BARRIER)
 WORKS = (Label.CONSTRUCTION_VEHICLE, 312)
 # Corners of a sign's outline by the number of triangles of its plate: two caps of n - 2 and n sides of 2.
@@ -143,7 +145,7 @@ def appearance(objects: Sequence[Placed]) -> Appearance:
 
 def _flatten(objects: Sequence[Placed]) -> _Faces:
     counts = np.array([len(placed.mesh.triangles) for placed in objects], np.int64)
-    keys = np.array([zlib.crc32(placed.gain.tobytes(), placed.instance) for placed in objects], np.uint32)
+    keys = np.array([zlib.crc32(placed.gain.tobytes()) for placed in objects], np.uint32)
     corners = np.concatenate([placed.mesh.rest[placed.mesh.triangles] for placed in objects])
     for start, placed in zip(np.cumsum(counts) - counts, objects, strict=True):
         if placed.mesh.label[0] == Label.LANE_MARKING:  # made in the world, whose origin moves
@@ -210,7 +212,7 @@ def _dress(faces: _Faces, rgb: NDArray[np.float32]) -> None:
 
 
 def _vehicles(faces: _Faces, rgb: NDArray[np.float32], pattern: NDArray[np.uint8]) -> None:
-    """Head and tail lamps, number plates, shut lines and grilles of cars, stripes of buses."""
+    """Head and tail lamps, number plates, shut lines and grilles of cars, stripes of buses, dark trim of lorries."""
     lamp = (faces.material == Material.RETROREFLECTOR) & ~np.isin(faces.label, NO_LAMPS)
     x, y, _ = faces.middle.T
     plate = lamp & np.isin(faces.label, CARS) & (np.abs(y) < 0.3)
@@ -218,6 +220,9 @@ def _vehicles(faces: _Faces, rgb: NDArray[np.float32], pattern: NDArray[np.uint8
     rgb[lamp & (x >= 0)] = linear([(225, 228, 230)])
     rgb[plate] = linear([(225, 225, 215)])
     pattern[plate] = Pattern.PLATE
+    small = np.sort(np.ptp(faces.corners, axis=1), axis=1)[:, 1] < TRIM_M
+    trim = small & (faces.material == Material.PLASTIC) & np.isin(faces.label, TRUCKS)
+    rgb[trim] = linear([COLOURS[Material.PLASTIC]])
     painted = faces.material == Material.PAINT
     pattern[painted & np.isin(faces.label, CARS)] = Pattern.CAR_PAINT
     pattern[painted & np.isin(faces.label, LARGE)] = Pattern.BUS_PAINT
