@@ -15,7 +15,8 @@ from perception3d.simulation.nuscenes.rig import matrix, quaternion
 from perception3d.simulation.scene import Placed, Scene, nearer
 
 SIGHT_M = 80.0
-# Twice the noise of a return: boxes that fit the bare surface would lose every second point on their faces.
+# Twice the noise of a return: boxes that fit the bare surface would lose every second point on their faces, and take in
+# the returns from the ground that they stand on.
 MARGIN_M = 0.03
 RAYS = 64
 
@@ -46,8 +47,7 @@ def things(objects: Sequence[Placed]) -> list[Thing]:
             continue
         axes = placed.mesh.axes
         local = placed.mesh.vertices @ axes
-        # The ground stays outside.
-        low, high = local.min(axis=0) - [MARGIN_M, MARGIN_M, 0.0], local.max(axis=0) + MARGIN_M
+        low, high = local.min(axis=0) + [-MARGIN_M, -MARGIN_M, MARGIN_M], local.max(axis=0) + MARGIN_M
         pose = np.eye(4)
         pose[:3, :3], pose[:3, 3] = axes, axes @ ((low + high) / 2)
         found.append(Thing(placed, int(placed.mesh.label[counted][0]), high - low, pose))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,6 +99,7 @@ def visibility_level(share: float) -> int:
     return int(np.searchsorted(list(VISIBILITIES.values())[:-1], share, side="left"))
 
 
+@lru_cache(maxsize=1)
 def label_indices() -> NDArray[np.uint8]:
     """(65536,) lidarseg index by label of the world; noise for labels without a class."""
     table = np.full(65536, NOISE, np.uint8)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -181,22 +181,17 @@ def write_tables(folder: Path, fixed: dict[str, list[Row]], scenes: Iterable[dic
         for number, tables in enumerate(scenes):
             for name, file in files.items():
                 _append(file, tables[name], first=number == 0)
-        for file in files.values():
+        for name, file in files.items():
             file.write("\n]\n")
-    finally:
-        for file in files.values():
             file.close()
-    for name, path in temporary.items():
-        path.replace(folder / f"{name}.json")
+            temporary[name].replace(folder / f"{name}.json")
+    finally:
+        for name, file in files.items():
+            file.close()
+            temporary[name].unlink(missing_ok=True)
 
 
 def _append(file: TextIO, rows: list[Row], first: bool) -> None:
     file.write("[" if first else "")
     for number, row in enumerate(rows):
         file.write(("\n" if first and number == 0 else ",\n") + json.dumps(row))
-
-
-def read_parts(paths: Iterable[Path]) -> Iterator[Row]:
-    """The records of keyframes."""
-    for path in paths:
-        yield json.loads(path.read_text())
