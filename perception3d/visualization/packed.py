@@ -35,16 +35,27 @@ def frame_of(packed: Mapping[str, Any], metainfo: Mapping[str, Any], score_thres
     classes: Sequence[str] = metainfo["classes"]
     truth = annotated(sample, classes)
     found = detected(sample, classes, score_threshold)
-    rgb, legend = _point_colours(sample, classes, metainfo.get("palette"))
+    rgb, legend = _point_colours(sample, metainfo)
     return Frame(
         title=_title(sample.metainfo),
         points=_array(inputs["points"]),
         rgb=rgb,
         views=_views(inputs["img"], sample.metainfo) if "img" in inputs else (),
         boxes=tuple(boxes for boxes in (found, truth) if boxes is not None),
-        forward="x" if tuple(classes) == SEMANTICKITTI_CLASSES else "y",
+        forward=forward_axis(metainfo),
         point_legend=legend,
     )
+
+
+def class_colours(metainfo: Mapping[str, Any]) -> dict[str, RGB]:
+    """Names and colours of the classes of a dataset by train id."""
+    colours: list[RGB] = [(colour[0], colour[1], colour[2]) for colour in metainfo["palette"]]
+    return dict(zip(metainfo["classes"], colours, strict=False))  # some palettes colour "ignore" too
+
+
+def forward_axis(metainfo: Mapping[str, Any]) -> str:
+    """The axis of the LiDAR frame that points ahead: x in SemanticKITTI, y in nuScenes."""
+    return "x" if tuple(metainfo["classes"]) == SEMANTICKITTI_CLASSES else "y"
 
 
 def annotated(sample: Any, classes: Sequence[str]) -> BoxSet | None:
@@ -86,13 +97,10 @@ def _views(images: Any, meta: Mapping[str, Any]) -> list[View]:
     return [View(name, image, projection, bool(there)) for name, there, image, projection in parts]
 
 
-def _point_colours(
-    sample: Any, classes: Sequence[str], palette: Sequence[RGB] | None
-) -> tuple[NDArray[np.uint8] | None, dict[str, RGB]]:
-    if palette is None or "gt_pts_seg" not in sample or "pts_semantic_mask" not in sample.gt_pts_seg:
+def _point_colours(sample: Any, metainfo: Mapping[str, Any]) -> tuple[NDArray[np.uint8] | None, dict[str, RGB]]:
+    if "palette" not in metainfo or "gt_pts_seg" not in sample or "pts_semantic_mask" not in sample.gt_pts_seg:
         return None, {}
-    labels = _array(sample.gt_pts_seg.pts_semantic_mask)
-    colours: dict[str, RGB] = dict(zip(classes, ((c[0], c[1], c[2]) for c in palette), strict=False))
+    labels, colours = _array(sample.gt_pts_seg.pts_semantic_mask), class_colours(metainfo)
     return by_class(labels, list(colours.values())), classes_shown(labels, colours)
 
 

@@ -7,6 +7,7 @@ from perception3d.visualization.above import draw_above
 from perception3d.visualization.cameras import draw_boxes, draw_points, resize
 from perception3d.visualization.colours import DETECTION_COLOURS, LIDARSEG_COLOURS, by_class, by_value, classes_shown
 from perception3d.visualization.geometry import BoxSet
+from perception3d.visualization.segmentation import segmentation_figure
 from perception3d.visualization.semantickitti import scan_figure, train_ids
 from perception3d.visualization.sheet import GRID, Frame, View, frame_sheet, write_sheet
 
@@ -147,6 +148,18 @@ def test_no_two_classes_look_alike():
     colours = np.array(list(LIDARSEG_COLOURS.values()), float)
     apart = np.linalg.norm(colours[:, None] - colours[None], axis=2) + 1e3 * np.eye(len(colours))
     assert apart.min() > 40
+
+
+def test_errors_are_red_and_what_is_not_scored_is_none():
+    points = np.array([[10, 0, 0], [0, 10, 0], [-10, 0, 0], [0, -10, 0]], float)
+    classes = {"car": (0, 0, 255), "road": (255, 0, 255)}
+    figure = segmentation_figure(points, np.array([0, 1, 0, 2]), np.array([0, 0, 0, 0]), classes, half_extent_m=20)
+    titles = [axes.get_title() for axes in figure.axes]
+    assert titles == ["ground truth", "prediction", "errors (33.3 % of labelled points)"]
+    image = np.round(255 * np.asarray(figure.axes[2].images[0].get_array())).astype(int)
+    red = np.argwhere((image == (217, 26, 26)).all(axis=2))
+    assert red.tolist() == [[250, 125]]  # 10 m to the left of the middle of 500 cells of 8 cm
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["car", "road", "not scored"]
 
 
 def test_scans_of_semantickitti_by_class():
