@@ -2,6 +2,7 @@
 
 import json
 import runpy
+import shutil
 import sys
 from pathlib import Path
 
@@ -13,9 +14,11 @@ from mmdet3d.structures import LiDARInstance3DBoxes
 from mmengine.model import BaseModel
 from mmengine.structures import InstanceData
 from nuscenes_lidarseg_files import write_nuscenes
+from sweep_world import write_world
 
 from corruptions.core import InputError
 from perception3d.conventions import NUSCENES_INFO_CLASSES
+from perception3d.datasets.semantickitti_infos import list_infos, write_infos
 from perception3d.registry import MODELS
 from perception3d.submission.config import format_only, use_split
 
@@ -149,3 +152,34 @@ def test_what_writes_no_submission_is_refused():
             format_only({**data, "test_evaluator": metric}, "out")
     with pytest.raises(InputError, match=r"--split test: expected an info file NAME_val.pkl.*found infos.pkl"):
         use_split({**data, "test_evaluator": {}}, "test")
+
+
+def test_semantickitti_predictions_of_a_split_without_labels(tmp_path, monkeypatch, capsys):
+    config, checkpoint = write_world(tmp_path)
+    keys = 'keys=["points", "pts_semantic_mask"]'
+    config.write_text(config.read_text().replace(keys, f'{keys}, meta_keys=["lidar_path", "sample_id"]'))
+    source, target = tmp_path / "kitti/sequences/08/velodyne", tmp_path / "kitti/sequences/11/velodyne"
+    shutil.copytree(source, target)
+    write_infos(list_infos(tmp_path / "kitti"), tmp_path, "tiny")
+    work = tmp_path / "work"
+    assert run_tool(monkeypatch, config, checkpoint, "--work-dir", work, "--format-only", "--split", "test") == 0
+    for scan in sorted(target.iterdir()):
+        ids = np.fromfile(work / f"submission/sequences/11/predictions/{scan.stem}.label", np.uint32)
+        z_m = np.fromfile(scan, np.float32).reshape(-1, 4)[:, 2]
+        assert np.array_equal(ids, np.array([40, 50, 70])[np.digitize(z_m, (-1.5, 0.3), right=True)])
+    check = ["submit.py", "semantickitti", str(work / "submission"), "--root", str(tmp_path / "kitti")]
+    monkeypatch.setattr(sys, "argv", [*check, "--sequences", "11", "--zip", str(tmp_path / "out.zip")])
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_path(str(ROOT / "tools/submit.py"), run_name="__main__")
+    assert stop.value.code == 0 and (tmp_path / "out.zip").is_file()
+
+
+def test_results_of_every_detection_config_name_the_sensors_that_it_loads():
+    configs = sorted((ROOT / "configs/cmt").glob("*.py"))
+    sensors = set()
+    for path in configs:
+        cfg = mmengine.Config.fromfile(path)
+        loaded = dict(cfg.test_dataloader.dataset.modality)
+        assert dict(cfg.test_evaluator.get("modality", loaded)) == loaded, path.name
+        sensors.add(tuple(sorted(name for name, used in loaded.items() if used)))
+    assert sensors == {("use_camera",), ("use_lidar",), ("use_camera", "use_lidar")}
