@@ -44,6 +44,51 @@ def test_writes_and_goes_on(simulate, tmp_path, capsys):
     assert capsys.readouterr().out.splitlines()[0] == "1 scans, 1 already there"
 
 
+def test_nuscenes_presets(simulate, capsys):
+    args = simulate.parse_args(["nuscenes", "--out", "x"])
+    assert (args.preset, args.scenes, args.resolution, args.depth) == ("mini", None, None, False)
+    assert simulate.parse_args(["nuscenes", "--out", "x", "--resolution", "450x800"]).resolution == (450, 800)
+    with pytest.raises(SystemExit, match="0"):
+        simulate.parse_args(["nuscenes", "--help"])
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "mini: v1.0-mini, 10 scenes of 4 keyframes, 225x400" in printed
+    assert "train: v1.0-trainval, 100 scenes of 10 keyframes, 450x800" in printed
+
+
+def test_nuscenes_is_written(simulate, tmp_path, capsys):
+    pytest.importorskip("open3d", reason="ray casting needs the extra `simulation`")
+    command = ["nuscenes", "--out", str(tmp_path), "--scenes", "1", "--keyframes", "1", "--no-cameras", "--seed", "3"]
+    simulate.main(command)
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0] == "1 keyframes"
+    assert printed[1].startswith("1/1 keyframes, ")
+    assert printed[2].startswith(f"1 keyframes of 1 scenes written to {tmp_path}, tables in v1.0-mini, in ")
+    (sample,) = json.loads((tmp_path / "v1.0-mini/sample.json").read_text())
+    (data,) = json.loads((tmp_path / "v1.0-mini/sample_data.json").read_text())
+    assert data["sample_token"] == sample["token"]
+    assert (tmp_path / data["filename"]).stat().st_size == 34_720 * 20
+    assert json.loads((tmp_path / "simulation.json").read_text())["keyframes"] == {"scene-0061": 1}
+    simulate.main(command)
+    assert capsys.readouterr().out.splitlines()[0] == "1 keyframes, 1 already there"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--scenes", "11"], "scenes: expected 1 ... 10 for v1.0-mini, found 11"),
+        (["--keyframes", "0"], "scene scene-0061: expected 1 ... 40 keyframes, found 0"),
+        (["--no-cameras", "--depth"], "depth: expected camera images to write depth maps of, found none asked for"),
+        (["--resolution", "450"], "expected rows x columns such as 450x800, found '450'"),
+    ],
+)
+def test_bad_nuscenes_requests(simulate, tmp_path, capsys, options, words):
+    with pytest.raises(SystemExit) as stop:
+        simulate.main(["nuscenes", "--out", str(tmp_path / "out"), *options])
+    assert stop.value.code == 2
+    assert words in capsys.readouterr().err.splitlines()[-1]
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -17,7 +17,7 @@ FLATTER = 0.2
 STANDING_SHARE = 0.1
 EPOCH_US = 1_530_000_000_000_000
 SCENE_US = 100_000_000  # from one scene number to the next
-MAP_M = 700.0  # edge of the square that a scene lies in
+MAP_M = 520.0  # edge of the square that a scene lies in: 20 s of driving from its middle, and 60 m more
 
 
 def street_of(seed: int, scene: str) -> Street:

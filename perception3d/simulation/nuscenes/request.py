@@ -41,7 +41,7 @@ class Preset:
         return f"{self.version}, {self.scenes} scenes of {self.keyframes} keyframes, {self.height_px}x{self.width_px}"
 
 
-PRESETS = {"mini": Preset("v1.0-mini", 10, 4, 225, 400), "train": Preset("v1.0-trainval", 100, 20, 450, 800)}
+PRESETS = {"mini": Preset("v1.0-mini", 10, 4, 225, 400), "train": Preset("v1.0-trainval", 100, 10, 450, 800)}
 VERSIONS = tuple(preset.version for preset in PRESETS.values())
 
 
