@@ -26,10 +26,7 @@ from numpy.typing import NDArray
 
 from corruptions.core import InputError
 from perception3d.launch import read_config, read_weights
-from perception3d.transforms.image_augment import ResizeCropFlipImages
-from perception3d.transforms.lidar_sweeps import LoadLidarSweeps
-from perception3d.transforms.loading import LoadLidarLabels
-from perception3d.transforms.view_loading import LoadMultiViewImages
+from perception3d.transforms import LoadLidarLabels, LoadLidarSweeps, LoadMultiViewImages, ResizeCropFlipImages
 
 LIDAR_STEPS = (LoadLidarSweeps, LoadPointsFromFile)
 IMAGE_STEPS = (LoadMultiViewImages, ResizeCropFlipImages)
