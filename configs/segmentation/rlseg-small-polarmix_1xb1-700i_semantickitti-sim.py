@@ -4,7 +4,7 @@ steps = _base_.train_dataloader.dataset.pipeline
 place = [step["type"] for step in steps].index("perception3d.Mix3D")
 mix = dict(
     type="PolarMix",
-    prob=0.4,
+    prob=0.3,
     instance_classes=[0, 1, 2, 3, 4, 5, 6, 7],
     pre_transform=steps[:place],
 )

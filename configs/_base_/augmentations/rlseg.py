@@ -8,7 +8,7 @@ rlseg_augmentations = [
         choices=[
             dict(corruption="rain", rate_mm_per_h=[10.0, 200.0]),
             dict(corruption="wet_ground", water_height_mm=[0.1, 1.2]),
-            dict(corruption="crosstalk", share=[0.005, 0.3], sigma_m=[1.0, 5.0]),
+            dict(corruption="crosstalk", share=[0.005, 0.15], sigma_m=[1.0, 5.0]),
             dict(corruption="gaussian_noise", sigma_m=[0.0, 0.1]),
             dict(corruption="cutout", patches=[1, 10]),
         ],
@@ -23,9 +23,9 @@ rlseg_augmentations = [
         translation_std=[0.1, 0.1, 0.1],
     ),
     dict(type="RandomJitterPoints", jitter_std=[0.01, 0.01, 0.01], clip_range=[-0.05, 0.05]),
-    dict(type="perception3d.Mix3D", prob=0.4),
-    dict(type="perception3d.SelectiveJitter", prob=0.3, max_sigma_m=0.2),
+    dict(type="perception3d.Mix3D", prob=0.3),
+    dict(type="perception3d.SelectiveJitter", prob=0.3, max_sigma_m=0.15),
     dict(type="perception3d.RandomVisibility", prob=0.3, visibility_m=[6.0, 60.0]),
-    dict(type="perception3d.NearClutter", prob=0.4, max_share=0.6),
+    dict(type="perception3d.NearClutter", prob=0.4, max_share=0.4),
     dict(type="perception3d.RandomIntensity", prob=0.7, gain=[0.02, 2.0]),
 ]
