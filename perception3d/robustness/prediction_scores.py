@@ -28,7 +28,7 @@ from perception3d.robustness.predictions import (
     prediction_folder,
     present_classes,
 )
-from perception3d.robustness.rows import Fingerprint, Row, Score
+from perception3d.robustness.rows import FILES, Fingerprint, Row, Score
 from perception3d.robustness.run import progress, run_setting
 
 RELEASED = "released"
@@ -119,10 +119,10 @@ def score_settings(
     result, present = [], present_classes(scorer.data, scorer.clean)
     for setting in scorer.settings():
         files, row = scorer.files_hash(setting), rows.get(setting.folder)
-        if row is None or row.score is None or row.run.get("files") != files:
+        if row is None or row.score is None or row.run.get(FILES) != files:
             row = run_setting(
                 setting, lambda item: (scorer.score(item, present), None), fingerprint, work_dir,
-                {**origin, "files": files},
+                {**origin, FILES: files},
             )  # fmt: skip
             say(progress(row))
         result.append(row)

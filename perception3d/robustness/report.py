@@ -22,7 +22,7 @@ from perception3d.robustness.collect import (
     types_csv,
     types_markdown,
 )
-from perception3d.robustness.rows import Row, read_rows, read_suites
+from perception3d.robustness.rows import FILES, Row, read_rows, read_suites
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -74,13 +74,10 @@ def write_report(work_dir: Path, out: Path, command: str) -> Path:
 def write_pictures(table: Table, work_dir: Path, out: Path) -> Pictures:
     """Draw a suite's pictures into its folder below ``out``."""
     suite = table.suite
-    kept = scenes.scene_path(
-        work_dir, suite.name, suite.clean_folder
-    ).parent.is_dir()  # scores of predictions have none
     examples = {
         line.folder: scenes.read_scene(scenes.scene_path(work_dir, suite.name, line.folder))
         for line in table.lines
-        if line.row and line.row.score and kept
+        if line.row and line.row.score and FILES not in line.row.run  # scores of predictions keep no scan
     }
     overview = f"{suite.name}/overview.png" if examples else None
     pictures = Pictures(f"{suite.name}/heat_map.png", f"{suite.name}/severity.png", overview, {})

@@ -17,6 +17,9 @@ from typing import Any
 from corruptions.core import InputError
 from corruptions.files import write_atomically
 
+FILES = "files"
+"""Key of ``Row.run`` in scores of predictions on disk: hash of the files of the setting."""
+
 
 @dataclass(frozen=True)
 class Fingerprint:
