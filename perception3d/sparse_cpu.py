@@ -6,7 +6,6 @@ the same numbers for any thread count: every output row is summed by one thread,
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -20,15 +19,26 @@ from torch.utils.weak import WeakIdKeyDictionary
 Pair = tuple[int, Tensor, Tensor]
 
 CACHED_BYTES = 32 * 2**20
-"""Products up to this size stay in the processor's cache, and in memory that the allocator need not fetch anew."""
+"""Products of this size stay in the processor's cache, and in memory that the allocator need not fetch anew."""
 
 
 @dataclass(frozen=True)
-class Bags:
-    """For each row of a sum, which rows of a list are added: order[starts[i]:starts[i + 1]] for row i, int32."""
+class Group:
+    """Kernel offsets whose products are kept together and then summed in one pass.
 
+    Attributes:
+        offsets: kernel offset, input rows and output rows, int32.
+        order: int32 (P,) rows of the products, those of each row of the sum in succession.
+        starts: int32 (M,) the first of them for each row of the sum.
+    """
+
+    offsets: list[Pair]
     order: Tensor
     starts: Tensor
+
+    def add_sums(self, out: Tensor, products: Tensor) -> None:
+        """Add the products (P, C) to the rows of ``out`` (M, C) that they belong to."""
+        out.add_(embedding_bag(self.order, products[: len(self.order)], self.starts, mode="sum"))
 
 
 class ConvIndex:
@@ -37,34 +47,47 @@ class ConvIndex:
     Args:
         offsets: kernel offset, input rows and output rows, int32, of every offset that has pairs.
         centre: offset that maps each voxel to itself (submanifold), or None; not among ``offsets``.
-        num_in: number of input voxels.
         num_out: number of output voxels.
     """
 
-    def __init__(self, offsets: list[Pair], centre: int | None, num_in: int, num_out: int) -> None:
+    def __init__(self, offsets: list[Pair], centre: int | None, num_out: int) -> None:
         self.offsets = offsets
         self.centre = centre
-        self.num_in = num_in
         self.num_out = num_out
         counts = [len(rows) for _, rows, _ in offsets]
         self.num_pairs, self.most_pairs = sum(counts), max(counts, default=0)
+        self._groups: dict[tuple[int, bool], list[Group]] = {}
 
-    @functools.cached_property
-    def to_out(self) -> Bags:
-        """Pairs of each output row."""
-        return _bags([rows for _, _, rows in self.offsets], self.num_out)
+    def groups(self, out: Tensor, to_out: bool) -> list[Group]:
+        """Offsets in groups for sums into ``out`` (M, C), which are the output voxels, or the input voxels if not.
 
-    @functools.cached_property
-    def to_in(self) -> Bags:
-        """Pairs of each input row."""
-        return _bags([rows for _, rows, _ in self.offsets], self.num_in)
+        A sum offset by offset would read and write ``out`` for each of them.
+        """
+        limit = max(CACHED_BYTES // (out.shape[1] * out.element_size()), self.most_pairs)
+        key = (min(limit, self.num_pairs), to_out)
+        if key not in self._groups:
+            groups = _split(self.offsets, key[0])
+            self._groups[key] = [_group(offsets, to_out, len(out)) for offsets in groups]
+        return self._groups[key]
 
 
-def _bags(rows: list[Tensor], num_rows: int) -> Bags:
-    target = torch.cat(rows)
-    order = torch.argsort(target, stable=True)
-    counts = torch.bincount(target, minlength=num_rows)
-    return Bags(order.int(), (torch.cumsum(counts, 0) - counts).int())
+def _split(offsets: list[Pair], limit: int) -> list[list[Pair]]:
+    """Successive offsets with at most ``limit`` pairs together, at least one offset each."""
+    groups: list[list[Pair]] = []
+    filled = limit
+    for pair in offsets:
+        filled += len(pair[1])
+        if filled > limit:
+            groups.append([])
+            filled = len(pair[1])
+        groups[-1].append(pair)
+    return groups
+
+
+def _group(offsets: list[Pair], to_out: bool, num_rows: int) -> Group:
+    rows = torch.cat([rows_out if to_out else rows_in for _, rows_in, rows_out in offsets])
+    counts = torch.bincount(rows, minlength=num_rows)
+    return Group(offsets, torch.argsort(rows, stable=True).int(), (torch.cumsum(counts, 0) - counts).int())
 
 
 def offset_pairs(indice_pairs: Tensor, pair_counts: Tensor, submanifold: bool, inverse: bool) -> Iterator[Pair]:
@@ -108,37 +131,9 @@ class Gather:
         return torch.index_select(self.source, 0, rows, out=self.buffer[: len(rows)])
 
 
-class ScatteredSum:
-    """Sum of matrix products whose rows go to scattered rows of ``out``.
-
-    Adding them one by one reads and writes ``out`` for every kernel offset. Where all products together are small they
-    are kept, and each row of ``out`` is summed in one go.
-
-    Args:
-        out: (M, C) to add to.
-        num_products: rows of all products together.
-    """
-
-    def __init__(self, out: Tensor, num_products: int) -> None:
-        self.out = out
-        kept = num_products * out.shape[1] * out.element_size() <= CACHED_BYTES
-        self.products = out.new_empty(num_products, out.shape[1]) if kept else None
-        self.filled = 0
-
-    def add(self, rows: Tensor, left: Tensor, right: Tensor) -> None:
-        """Add ``left`` (P, C') @ ``right`` (C', C) to ``rows`` int32 (P,) of the sum, each named once."""
-        if self.products is None:
-            self.out.index_add_(0, rows, left @ right)
-        else:
-            torch.mm(left, right, out=self.products[self.filled : self.filled + len(left)])
-            self.filled += len(left)
-
-    def total(self, index: ConvIndex, to_out: bool) -> Tensor:
-        """(M, C), once the products of all pairs of the index were added in its order."""
-        if self.products is None or self.filled == 0:
-            return self.out
-        bags = index.to_out if to_out else index.to_in
-        return self.out.add_(embedding_bag(bags.order, self.products, bags.starts, mode="sum"))
+def _products(groups: list[Group], channels: int, like: Tensor) -> Tensor:
+    """Buffer for the products of any of the groups."""
+    return like.new_empty(max((len(group.order) for group in groups), default=0), channels)
 
 
 class SparseConvCpu(Function):
@@ -161,33 +156,38 @@ class SparseConvCpu(Function):
         ctx.index = index
         shape = (index.num_out, weight.shape[2])
         out = features.new_zeros(shape) if index.centre is None else features @ weight[index.centre]
-        result = ScatteredSum(out, index.num_pairs)
-        inputs = Gather(features, index.most_pairs)
-        for k, rows_in, rows_out in index.offsets:
-            result.add(rows_out, inputs(rows_in), weight[k])
-        return result.total(index, to_out=True)
+        groups, gather = index.groups(out, to_out=True), Gather(features, index.most_pairs)
+        products = _products(groups, weight.shape[2], features)
+        for group in groups:
+            start = 0
+            for k, rows_in, _ in group.offsets:
+                torch.mm(gather(rows_in), weight[k], out=products[start : start + len(rows_in)])
+                start += len(rows_in)
+            group.add_sums(out, products)
+        return out
 
     @staticmethod
     def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:
-        """Gradients of the features and of the weight, each only where asked for."""
+        """Gradients of the features and of the weight."""
         features, weight = ctx.saved_tensors
         index: ConvIndex = ctx.index
-        need_features, need_weight = ctx.needs_input_grad[:2]
         grad_out = grad_out.contiguous()
         grad_features, grad_weight = torch.zeros_like(features), torch.zeros_like(weight)
         if index.centre is not None:
             torch.mm(grad_out, weight[index.centre].T, out=grad_features)
             torch.mm(features.T, grad_out, out=grad_weight[index.centre])
-        result = ScatteredSum(grad_features, index.num_pairs)
         inputs, outputs = Gather(features, index.most_pairs), Gather(grad_out, index.most_pairs)
-        for k, rows_in, rows_out in index.offsets:
-            gathered = outputs(rows_out)
-            if need_features:
-                result.add(rows_in, gathered, weight[k].T)
-            if need_weight:
+        groups = index.groups(grad_features, to_out=False)
+        products = _products(groups, weight.shape[1], features)
+        for group in groups:
+            start = 0
+            for k, rows_in, rows_out in group.offsets:
+                gathered = outputs(rows_out)
+                torch.mm(gathered, weight[k].T, out=products[start : start + len(rows_in)])
                 torch.mm(inputs(rows_in).T, gathered, out=grad_weight[k])
-        grad_features = result.total(index, to_out=False)
-        return grad_features if need_features else None, grad_weight if need_weight else None, None
+                start += len(rows_in)
+            group.add_sums(grad_features, products)
+        return grad_features, grad_weight, None
 
 
 # What the convolutions of one spconv index share, for as long as that index lives.
@@ -195,14 +195,15 @@ _indices: WeakIdKeyDictionary = WeakIdKeyDictionary()
 
 
 def _shared_index(
-    indice_pairs: Tensor, pair_counts: Tensor, num_in: int, num_out: int, submanifold: bool, inverse: bool
+    indice_pairs: Tensor, pair_counts: Tensor, num_out: int, submanifold: bool, inverse: bool
 ) -> ConvIndex:
     of_pairs = _indices.setdefault(indice_pairs, {})
     kind = (submanifold, inverse)
     if kind not in of_pairs:
-        offsets = list(offset_pairs(indice_pairs, pair_counts, submanifold, inverse))
+        # a copy: views of the pairs would keep the key of this entry alive, and with it the entry, for ever
+        offsets = list(offset_pairs(indice_pairs.clone(), pair_counts, submanifold, inverse))
         centre = indice_pairs.shape[1] // 2 if submanifold else None
-        of_pairs[kind] = ConvIndex(offsets, centre, num_in, num_out)
+        of_pairs[kind] = ConvIndex(offsets, centre, num_out)
     return of_pairs[kind]
 
 
@@ -231,5 +232,5 @@ def convolve(
         (M, C_out) features of the output voxels.
     """
     weight = filters.reshape(filters.shape[0], -1, filters.shape[-1]).permute(1, 2, 0)  # (K, C_in, C_out)
-    index = _shared_index(indice_pairs, pair_counts, len(features), num_out, submanifold, inverse)
+    index = _shared_index(indice_pairs, pair_counts, num_out, submanifold, inverse)
     return SparseConvCpu.apply(features, weight.contiguous(), index)

@@ -5,6 +5,8 @@ python tools/benchmark.py corruptions
 python tools/benchmark.py corruptions --scan sequences/08/velodyne/000000.bin --corruptions fog snowfall --repeat 20
 python tools/benchmark.py corruptions --camera image.png --out camera.json
 python tools/benchmark.py nuscenes --samples 600
+python tools/benchmark.py segmentation configs/segmentation/minkunet-small_1xb1-700i_semantickitti-sim.py
+python tools/benchmark.py sparse-conv
 
 The corruptions need no torch. Without --scan they take a synthetic sweep of the size of SemanticKITTI's. Compiled code
 of earlier runs is not used: the first call shows what compiling costs.
@@ -20,6 +22,11 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 SYNTHETIC = "synthetic"
@@ -43,6 +50,16 @@ def parse_args(arguments: Sequence[str] | None) -> argparse.Namespace:
     scores.add_argument("--boxes", type=int, default=300, help="detections per keyframe (default: 300)")
     scores.add_argument("--loading-samples", type=int, default=600, help="keyframes of the file (default: 600)")
     scores.set_defaults(run=benchmark_nuscenes)
+    network = subjects.add_parser("segmentation", help="a scan through a segmentation network, part by part")
+    network.add_argument("config", type=Path, nargs="+", help="its model, with random weights")
+    network.add_argument("--scan", type=Path, help="a .bin scan of four columns (default: a synthetic sweep)")
+    network.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
+    network.add_argument("--repeat", type=int, default=9, help="passes, in turn over the configs")
+    network.set_defaults(run=benchmark_segmentation)
+    sparse = subjects.add_parser("sparse-conv", help="our sparse convolution on CPU beside a plain matrix product")
+    sparse.add_argument("--scan", type=Path, help="a .bin scan of four columns (default: a synthetic sweep)")
+    sparse.add_argument("--repeat", type=int, default=9, help="calls, in turn")
+    sparse.set_defaults(run=benchmark_sparse_conv)
     return parser.parse_args(arguments)
 
 
@@ -56,8 +73,7 @@ def benchmark_corruptions(args: argparse.Namespace) -> None:
     for name in args.corruptions:
         if name not in known:
             raise InputError(unknown("camera corruption" if args.camera else "corruption", name, known))
-    if args.repeat < 1:
-        raise InputError(f"--repeat: expected at least 1, found {args.repeat}")
+    check_repeat(args.repeat)
     names = [name for name in known if not args.corruptions or name in args.corruptions]
     path = None if args.camera == SYNTHETIC else Path(args.camera) if args.camera else args.scan
     labels = benchmark.label_file(path) if path is not None else None
@@ -89,6 +105,41 @@ def benchmark_nuscenes(args: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as folder:
         rows = list(measure(args.samples, args.boxes, args.loading_samples, Path(folder)))
     print(markdown(rows))
+
+
+def benchmark_segmentation(args: argparse.Namespace) -> None:
+    """Measure the parts of a segmentation network on one scan and print a table."""
+    from perception3d.models.segmentation.benchmark import load_models, markdown, measure
+
+    check_repeat(args.repeat)
+    points = load_points(args.scan)
+    print(markdown(measure(load_models(args.config, args.device), points, args.repeat)))
+
+
+def benchmark_sparse_conv(args: argparse.Namespace) -> None:
+    """Measure sparse convolutions of a scan's voxels and print a table."""
+    from perception3d.sparse_benchmark import markdown, measure
+
+    check_repeat(args.repeat)
+    print(markdown(list(measure(load_points(args.scan), args.repeat))))
+
+
+def load_points(path: Path | None) -> NDArray[np.float32]:
+    """Points (N, 4) of a scan file, or of a synthetic sweep of the size of SemanticKITTI's."""
+    from corruptions import preview
+
+    source = preview.synthetic_source(False) if path is None else preview.file_source(path, None)
+    if source.scan is None:
+        raise TypeError(f"expected a scan, found {source}")
+    return source.scan.points
+
+
+def check_repeat(repeat: int) -> None:
+    """Refuse fewer than one repetition."""
+    from corruptions.core import InputError
+
+    if repeat < 1:
+        raise InputError(f"--repeat: expected at least 1, found {repeat}")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -8,7 +8,7 @@ import torch
 from mmdet3d.models.segmentors import Base3DSegmentor
 from torch import Tensor, nn
 
-from perception3d.models.segmentation.partition import majority_labels
+from perception3d.models.segmentation.partition import Voxels, majority_labels
 from perception3d.registry import MODELS
 
 
@@ -57,8 +57,11 @@ class LidarSegmentor(Base3DSegmentor):
     def extract_feat(self, batch_inputs: dict[str, Any]) -> tuple[Tensor, Tensor, list[int]]:
         """Features (R, C), the row of each point of the batch in them, int64 (N,), and the points of each sample."""
         voxels = self.partition(batch_inputs["points"])
-        features = voxels.features if self.encoder is None else self.encoder(voxels)
-        return *self.backbone(features, voxels), voxels.points_per_sample
+        return *self.embed(voxels), voxels.points_per_sample
+
+    def embed(self, voxels: Voxels) -> tuple[Tensor, Tensor]:
+        """Features (R, C) and the row of each point of the batch in them, int64 (N,)."""
+        return self.backbone(voxels.features if self.encoder is None else self.encoder(voxels), voxels)
 
     def encode_decode(self, batch_inputs: dict[str, Any], batch_data_samples: list[Any]) -> list[Tensor]:
         """Logits (num_classes, N_i) of the points of each sample."""
