@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -156,18 +156,20 @@ def check_checkpoint(path: str) -> None:
         )
 
 
-def read_weights(model: torch.nn.Module, path: str) -> dict[str, torch.Tensor]:
+def read_weights(model: torch.nn.Module, path: str, classes: Sequence[str] | None = None) -> dict[str, torch.Tensor]:
     """Read a checkpoint of exactly this model.
 
     Args:
         model: the model, which is left as it is.
         path: mmengine checkpoint.
+        classes: names of the classes that the model will be used with, in order.
 
     Returns:
         The state dict.
 
     Raises:
-        InputError: for a missing or unreadable file, or weights of another model: names the first mismatches.
+        InputError: for a missing or unreadable file, weights of another model (names the first mismatches), or a model
+            that was trained on other classes.
     """
     check_checkpoint(path)
     try:
@@ -187,12 +189,18 @@ def read_weights(model: torch.nn.Module, path: str) -> dict[str, torch.Tensor]:
             + "; ".join(faults[:3])
             + "; use the config that the checkpoint was trained with"
         )
+    trained = tuple(checkpoint.get("meta", {}).get("dataset_meta", {}).get("classes", ()))
+    if classes and trained and trained != tuple(classes):
+        raise InputError(
+            f"{path}: expected a model of the classes {', '.join(classes)}; found one of {', '.join(trained)}; set "
+            "metainfo.classes of the dataset to these"
+        )
     return state
 
 
-def load_weights(model: torch.nn.Module, path: str) -> None:
+def load_weights(model: torch.nn.Module, path: str, classes: Sequence[str] | None = None) -> None:
     """Load a checkpoint of exactly this model, as :func:`read_weights` reads it."""
-    model.load_state_dict(read_weights(model, path))
+    model.load_state_dict(read_weights(model, path, classes))
 
 
 def state_faults(expected: dict[str, torch.Tensor], found: dict[str, torch.Tensor]) -> list[str]:

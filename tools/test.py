@@ -22,6 +22,9 @@ from perception3d.launch import (
 )
 from perception3d.submission.config import format_only, use_split
 
+REPORTING = ("perception3d.LidarSegMetric", "perception3d.NuScenesDetMetric")
+"""Metrics that write their tables to the work dir unless the config names another ``out_dir``."""
+
 
 def parse_args() -> argparse.Namespace:
     """Command line, mmdet3d's flags; pictures go to files, so that a machine without a screen serves."""
@@ -51,7 +54,7 @@ def main() -> None:
     args = parse_args()
     check_checkpoint(args.checkpoint)
     cfg = load_config(args)
-    if isinstance(cfg.test_evaluator, dict) and cfg.test_evaluator.get("type") == "perception3d.LidarSegMetric":
+    if isinstance(cfg.test_evaluator, dict) and cfg.test_evaluator.get("type") in REPORTING:
         cfg.test_evaluator.setdefault("out_dir", cfg.work_dir)
     if args.split:
         use_split(cfg, args.split)
@@ -67,7 +70,8 @@ def main() -> None:
     cfg.load_from, cfg.resume = None, False  # runner.test() would load them over the checkpoint
     runner = build_runner(cfg)
     model = runner.model.module if hasattr(runner.model, "module") and args.launcher != "none" else runner.model
-    load_weights(model.module if args.tta else model, args.checkpoint)
+    classes = runner.test_dataloader.dataset.metainfo.get("classes")
+    load_weights(model.module if args.tta else model, args.checkpoint, classes)
     runner.test()
 
 

@@ -31,9 +31,14 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def has_accelerator() -> bool:
+    """Whether mixed precision can train here."""
+    return is_cuda_available() or is_npu_available() or is_musa_available()
+
+
 def use_amp(cfg: Config) -> None:
     """Switch the optimiser wrapper to mixed precision."""
-    if not (is_cuda_available() or is_npu_available() or is_musa_available()):
+    if not has_accelerator():
         raise InputError("--amp: expected an accelerator, found none; train without --amp on CPU")
     wrapper = cfg.optim_wrapper.get("type", "OptimWrapper")
     if wrapper not in ("OptimWrapper", "AmpOptimWrapper"):
@@ -67,6 +72,11 @@ def main() -> None:
     cfg = load_config(args)
     if args.amp:
         use_amp(cfg)
+    elif cfg.optim_wrapper.get("type") == "AmpOptimWrapper" and not has_accelerator():
+        raise InputError(
+            f"{args.config}: its mixed precision needs an accelerator, found none; train on CPU with "
+            "--cfg-options optim_wrapper.type=OptimWrapper"
+        )
     if args.auto_scale_lr:
         use_auto_scale_lr(cfg)
     if args.sync_bn != "none":

@@ -1,0 +1,90 @@
+"""Inference from Python: the same as the pipeline gives, with any sensor away, from files and arrays."""
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from detection_world import write_config
+from mmengine.dataset import pseudo_collate
+
+from corruptions.core import InputError
+from perception3d.apis import inference_detector, inference_segmentor, init_model
+from perception3d.datasets import NuScenesDetDataset
+from perception3d.datasets.nuscenes_infos import list_infos, write_infos
+
+SEGMENTOR = Path(__file__).resolve().parents[2] / "configs/segmentation/minkunet-small_1xb1-700i_semantickitti-sim.py"
+
+
+@pytest.fixture(scope="module")
+def dataset(sim_nuscenes, tmp_path_factory):
+    paths = write_infos(
+        list_infos(sim_nuscenes, "v1.0-mini"), "v1.0-mini", tmp_path_factory.mktemp("infos"), "nuscenes"
+    )
+    return NuScenesDetDataset(str(sim_nuscenes), str(paths["val"]), test_mode=True)
+
+
+@pytest.fixture(scope="module")
+def detector(tmp_path_factory):
+    torch.manual_seed(0)
+    return init_model(write_config(tmp_path_factory.mktemp("config"), resize=0.64), device="cpu")
+
+
+def scores(sample):
+    return sample.pred_instances_3d.scores_3d
+
+
+def test_a_keyframe_gives_what_its_dataset_gives(detector, dataset):
+    from mmengine.dataset import Compose
+    from mmengine.registry import init_default_scope
+
+    init_default_scope("mmdet3d")
+    dataset.pipeline = Compose(detector.cfg.test_dataloader.dataset.pipeline)
+    with torch.no_grad():
+        (expected,) = detector.test_step(pseudo_collate([dataset[2]]))
+    found = inference_detector(detector, copy.deepcopy(dataset.get_data_info(2)))
+    torch.testing.assert_close(scores(found), scores(expected))
+    torch.testing.assert_close(
+        found.pred_instances_3d.bboxes_3d.tensor, expected.pred_instances_3d.bboxes_3d.tensor, rtol=1e-4, atol=1e-4
+    )
+
+
+def test_sensors_may_be_left_out(detector, dataset):
+    info = dataset.get_data_info(0)
+    without_lidar = {key: value for key, value in info.items() if not key.startswith("lidar")}
+    without_cameras = {key: value for key, value in info.items() if key != "images"}
+    one_camera = {**info, "images": {"CAM_BACK": info["images"]["CAM_BACK"]}}
+    found = inference_detector(detector, copy.deepcopy([info, without_lidar, without_cameras, one_camera]))
+    assert len(found) == 4
+    assert len({round(float(scores(sample)[0]), 6) for sample in found}) == 4  # each sees something else
+    with pytest.raises(InputError, match="expected lidar_points or images"):
+        inference_detector(detector, {"token": "a"})
+
+
+def test_weights_are_loaded_and_checked(detector, dataset, tmp_path):
+    path = tmp_path / "weights.pth"
+    torch.save(detector.state_dict(), path)
+    config = write_config(tmp_path, resize=0.64)
+    torch.manual_seed(1)
+    again = init_model(config, path, device="cpu")
+    info = dataset.get_data_info(1)
+    expected, found = (inference_detector(model, copy.deepcopy(info)) for model in (detector, again))
+    torch.testing.assert_close(scores(found), scores(expected))
+    with pytest.raises(InputError, match="expected the weights of this config's model"):
+        init_model(config, path, device="cpu", cfg_options={"model.pts_bbox_head.num_queries": 20})
+    with pytest.raises(InputError, match="nowhere.py"):
+        init_model(tmp_path / "nowhere.py")
+
+
+def test_scans_from_files_and_arrays(tmp_path):
+    model = init_model(SEGMENTOR, device="cpu", cfg_options={"model.partition.voxel_size_m": 1.0})
+    points = np.random.default_rng(0).uniform(-20, 20, (500, 4)).astype(np.float32)
+    points[:, 3] = 0.5
+    points.tofile(tmp_path / "scan.bin")
+    from_array, from_file = inference_segmentor(model, [points, tmp_path / "scan.bin"])
+    mask = from_array.pred_pts_seg.pts_semantic_mask
+    assert mask.shape == (500,)
+    assert torch.equal(mask, from_file.pred_pts_seg.pts_semantic_mask)
+    with pytest.raises(InputError, match=r"expected an array \(N, 4\), found shape \(500, 3\)"):
+        inference_segmentor(model, points[:, :3])
