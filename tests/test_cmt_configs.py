@@ -1,0 +1,120 @@
+"""CMT's configs hold the published hyper-parameters, and the schedule runs as published."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import PARAM_SCHEDULERS, init_default_scope
+
+import perception3d.models  # noqa: F401
+from perception3d.conventions import CMT_CLASSES
+
+FOLDER = Path(__file__).resolve().parents[1] / "configs/cmt"
+FUSED, CAMERA, LIDAR, SMALL = (
+    "cmt_vov99_voxel0075_1600x640_8xb2-cyclic-20e_nuscenes",
+    "cmt-camera_vov99_1600x640_8xb2-cyclic-20e_nuscenes",
+    "cmt-lidar_voxel0075_8xb2-cyclic-20e_nuscenes",
+    "cmt_r50_voxel0100_800x320_8xb4-cyclic-20e_nuscenes",
+)
+GROUPS = dict(
+    **dict(car=2, truck=3, construction_vehicle=7, bus=4, trailer=6),
+    **dict(barrier=2, motorcycle=6, bicycle=6, pedestrian=2, traffic_cone=2),
+)
+
+
+def read(name):
+    return Config.fromfile(FOLDER / f"{name}.py")
+
+
+def steps(cfg):
+    return {step.type.split(".")[-1]: step for step in cfg.train_dataloader.dataset.dataset.pipeline}
+
+
+@pytest.mark.parametrize(
+    ("name", "batch", "rate", "peak", "size", "resize", "sampled", "masked", "fades"),
+    [
+        (CAMERA, 2, 1e-4, 8, (640, 1600), (0.94, 1.25), False, False, False),
+        (LIDAR, 2, 1e-4, 6, None, None, True, False, True),
+        (SMALL, 4, 1.4e-4, 6, (320, 800), (0.47, 0.625), True, True, True),
+        (FUSED, 2, 1e-4, 8, (640, 1600), (0.94, 1.25), True, True, True),
+    ],
+)
+def test_published_table(name, batch, rate, peak, size, resize, sampled, masked, fades):
+    cfg = read(name)
+    assert cfg.train_dataloader.batch_size == batch
+    assert cfg.optim_wrapper.optimizer.lr == rate
+    assert cfg.param_scheduler[0].eta_min_ratio == peak
+    used = steps(cfg)
+    images = used.get("ResizeCropFlipImages")
+    assert (images and tuple(images.size), images and tuple(images.resize_range)) == (size, resize)
+    assert ("SampleObjects" in used, "ModalMask" in used) == (sampled, masked)
+    assert [hook.after_epochs for hook in cfg.get("custom_hooks", [])] == ([15] if fades else [])
+    assert tuple(cfg.train_dataloader.dataset.dataset.metainfo.classes) == CMT_CLASSES
+    assert cfg.train_dataloader.dataset.type == "CBGSDataset"
+    if sampled:
+        assert used["SampleObjects"].groups == GROUPS
+    assert (cfg.train_cfg.max_epochs, cfg.optim_wrapper.clip_grad.max_norm) == (20, 35)
+    assert cfg.optim_wrapper.type == "AmpOptimWrapper"
+
+
+@pytest.mark.parametrize("name", [CAMERA, LIDAR, SMALL, FUSED])
+def test_nothing_is_drawn_at_test_time(name):
+    cfg = read(name)
+    kinds = [step.type.split(".")[-1] for step in cfg.test_dataloader.dataset.pipeline]
+    assert set(kinds) <= {"LoadMultiViewImages", "LoadLidarSweeps", "ResizeCropFlipImages", "PackMultiModalInputs"}
+    for step in cfg.test_dataloader.dataset.pipeline:
+        assert isinstance(step.get("resize_range", 1.0), float)
+    assert cfg.test_dataloader.dataset.modality == cfg.test_evaluator.modality
+
+
+def test_range_filters_follow_the_model():
+    for name in (LIDAR, SMALL, FUSED):
+        cfg = read(name)
+        expected = cfg.model.data_preprocessor.voxel_layer.point_cloud_range
+        assert steps(cfg)["PointsRangeFilter"].point_cloud_range == expected
+        assert steps(cfg)["ObjectRangeFilter"].point_cloud_range == expected
+
+
+def test_modality_agnostic_training_masks_nothing():
+    cfg = read("cmt_vov99_voxel0075_1600x640_modality-agnostic_8xb2-cyclic-20e_nuscenes")
+    assert cfg.model.pts_bbox_head.modality_agnostic
+    assert list(steps(cfg)) == [kind for kind in steps(read(FUSED)) if kind != "ModalMask"]
+
+
+def cosine(start, end, share):
+    return end + (start - end) * (1 + np.cos(np.pi * share)) / 2
+
+
+def test_cycle_of_rates_and_momentum():
+    """Against the closed form of two half cosines, for three parts with rates of their own."""
+    cfg = read(FUSED)
+    init_default_scope("mmdet3d")
+    model = torch.nn.ModuleDict({name: torch.nn.Linear(2, 2) for name in ("img_backbone", "img_neck", "pts_bbox_head")})
+    wrapper = build_optim_wrapper(model, {**cfg.optim_wrapper, "type": "OptimWrapper"})
+    length = 50
+    schedulers = [
+        PARAM_SCHEDULERS.build(step, default_args=dict(optimizer=wrapper, epoch_length=length))
+        for step in cfg.param_scheduler
+    ]
+    groups = {name.split(".")[0]: index for index, name in enumerate(dict(model.named_parameters()))}
+    rates, momenta = [], []
+    for _ in range(20 * length):
+        rates.append([wrapper.param_groups[row]["lr"] for row in groups.values()])
+        momenta.append(wrapper.param_groups[0]["betas"][0])
+        wrapper.step()
+        for scheduler in schedulers:
+            scheduler.step()
+    share = np.arange(20 * length) / length
+    rising = share < 8
+    cycle = np.where(rising, cosine(1, 8, share / 8), cosine(8, 1e-4, (share - 8) / 12))
+    beta = np.where(rising, cosine(0.9, 0.9 * 0.85 / 0.95, share / 8), cosine(0.9 * 0.85 / 0.95, 0.9, (share - 8) / 12))
+    for column, factor in enumerate((0.01, 0.1, 1.0)):
+        np.testing.assert_allclose(
+            np.array(rates)[:, column], 1e-4 * factor * cycle, rtol=0.01, atol=1e-4 * factor * 0.01
+        )
+    np.testing.assert_allclose(momenta, beta, atol=1e-3)
+    decays = [wrapper.param_groups[row]["weight_decay"] for row in groups.values()]
+    np.testing.assert_allclose(decays, [0.05, 0.01, 0.01])
