@@ -61,3 +61,17 @@ def test_unknown_dataset(create_data, capsys):
         create_data.main(["lyft", "--root-path", "."])
     assert stop.value.code == 2
     assert "semantickitti" in capsys.readouterr().err
+
+
+def test_nuscenes(create_data, sim_nuscenes, tmp_path, capsys):
+    arguments = ["nuscenes", "--root-path", str(sim_nuscenes), "--version", "v1.0-mini"]
+    create_data.main([*arguments, "--out-dir", str(tmp_path / "out"), "--max-sweeps", "2", "--extra-tag", "town"])
+    assert files(tmp_path / "out") == {"town_infos_train.pkl", "town_infos_val.pkl"}
+    train, val = capsys.readouterr().out.splitlines()
+    assert train.split("->")[0].split() == "mini_train 3 keyframes of 1 scenes, 1.3 sweeps a keyframe".split()
+    assert val.startswith("mini_val")
+    with pytest.raises(SystemExit) as stop:
+        create_data.main([*arguments[:3], "--version", "v1.0-test", "--out-dir", str(tmp_path / "none")])
+    assert stop.value.code == 2
+    assert "v1.0-test: expected the folder of the tables" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()
