@@ -110,7 +110,8 @@ def semitrailer(rng: np.random.Generator) -> Mesh:
 def construction_vehicle(rng: np.random.Generator) -> Mesh:
     """An excavator, wheel loader, roller or telehandler; front towards +x."""
     maker = (excavator, wheel_loader, roller, telehandler)[int(rng.choice(4, p=[0.4, 0.25, 0.15, 0.2]))]
-    return maker(rng).labelled(Label.CONSTRUCTION_VEHICLE)
+    size = np.clip(rng.normal(1.0, 0.06, 3), 0.86, 1.14)
+    return maker(rng).scaled(size).labelled(Label.CONSTRUCTION_VEHICLE)
 
 
 def excavator(rng: np.random.Generator) -> Mesh:
@@ -143,7 +144,7 @@ def excavator(rng: np.random.Generator) -> Mesh:
         extruded(np.array([(0.2, 0.1), (0.1, -0.5), (-0.5, -0.65), (-0.7, -0.2), (-0.2, 0.15)]), 1.0, Material.METAL)
         .placed(tip - [0, 0.25, 0]),
     ]  # fmt: skip
-    parts.append(merge(house).placed([0, 0, 0], rng.normal(0, 0.35)))
+    parts.append(merge(house).placed([0, 0, 0], rng.normal(0, 0.15)))
     return merge(parts)
 
 
