@@ -132,7 +132,7 @@ def excavator(rng: np.random.Generator) -> Mesh:
     parts.append(box([1.6, 1.5, 0.3], [0, 0, 0.75], Material.METAL))
     reach, lift = rng.uniform(2.6, 3.6), rng.uniform(1.2, 2.0)
     knee = np.array([0.6 + reach, 0.0, 1.6 + lift])
-    tip = knee + [rng.uniform(0.2, 1.4), 0.0, -rng.uniform(1.8, 2.4)]
+    tip = knee + [rng.uniform(0.2, 1.4), 0.0, -rng.uniform(1.6, knee[2] - 0.7)]
     house = [
         box([2.6, 2.2, 0.9], [-0.6, 0, 1.4], Material.PAINT),
         box([0.8, 2.2, 1.1], [-1.9, 0, 1.45], Material.PAINT),

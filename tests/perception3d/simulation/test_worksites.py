@@ -17,7 +17,7 @@ from perception3d.simulation.traffic import traffic
 # maker, label, (shortest, longest), (narrowest, widest), (lowest, highest) in metres
 SHAPES = {
     "cone": (worksite.traffic_cone, Label.TRAFFIC_CONE, (0.25, 0.5), (0.25, 0.5), (0.45, 1.15)),
-    "excavator": (worksite.excavator, 0, (4.5, 8.0), (2.2, 4.5), (2.8, 4.6)),
+    "excavator": (worksite.excavator, 0, (4.5, 8.4), (2.2, 4.5), (2.8, 4.6)),
     "wheel loader": (worksite.wheel_loader, 0, (5.0, 6.5), (2.3, 2.8), (2.8, 3.3)),
     "roller": (worksite.roller, 0, (3.5, 4.5), (1.7, 2.1), (2.6, 3.0)),
     "telehandler": (worksite.telehandler, 0, (5.0, 6.0), (2.0, 2.4), (2.5, 3.0)),
