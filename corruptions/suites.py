@@ -3,13 +3,91 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from corruptions import corrupt
-from corruptions.catalog import CATALOG
+from corruptions.catalog import CATALOG, get
 from corruptions.core import ADDED, MOVED, Corrupted, InputError, Scan, unknown
+
+if TYPE_CHECKING:
+    from corruptions.camera import Views
+
+WEATHER = "weather"
+"""Name of a :class:`corruptions.conditions.Weather` among the corruptions; its parameters are those of the state."""
+
+SAMPLE_PARTS = ("spatial_misalignment", "temporal_lag", "missing_sensors")
+"""What acts on a whole sample and not on the points or images of one sensor; its adapters know the parameters."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a setting does to one kind of sensor.
+
+    Attributes:
+        sensor: "lidar" (every sweep), "camera" (all views of a keyframe), or "sample" (``SAMPLE_PARTS``: calibration,
+            history, which sensors are there).
+        corruption: name in the catalog of the sensor, or ``WEATHER``.
+        level: level of that corruption, or None where ``params`` say it all.
+        params: physical values beside or instead of the level.
+    """
+
+    sensor: str
+    corruption: str
+    level: str | None = None
+    params: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    @property
+    def available(self) -> bool:
+        """Whether the catalog of the sensor has the corruption at its level."""
+        if self.sensor == "sample":
+            return self.corruption in SAMPLE_PARTS
+        if self.corruption == WEATHER:
+            return True
+        if self.sensor == "lidar":
+            return _has_level(CATALOG.get(self.corruption), self.level)
+        from corruptions.camera import VIEW_CORRUPTIONS
+
+        return _has_level(VIEW_CORRUPTIONS.get(self.corruption), self.level)
+
+    def check(self) -> None:
+        """Raise :class:`InputError` for a corruption, level or parameter that the LiDAR or the cameras have not got."""
+        if self.corruption == WEATHER:
+            from corruptions.conditions import Weather
+
+            names = [one.name for one in fields(Weather)]
+            for name in self.params:
+                if name not in names:
+                    raise InputError(unknown("parameter", name, names, of=WEATHER))
+            Weather(**self.params)
+        elif self.sensor == "lidar":
+            get(self.corruption).parameters(self.level, self.params)
+        else:
+            from corruptions.camera import get as get_view
+
+            get_view(self.corruption).parameters(self.level, self.params)
+
+    def corrupt_sweep(self, scan: Scan, *, seed: int, sample: str) -> Corrupted:
+        """Corrupt one LiDAR sweep on its own random stream; for parts of the LiDAR."""
+        if self.corruption == WEATHER:
+            from corruptions import conditions
+
+            return conditions.corrupt_sweep(scan, conditions.Weather(**self.params), seed=seed, sample=sample)
+        return corrupt(scan, self.corruption, self.level, seed=seed, sample=sample, **self.params)
+
+    def corrupt_views(self, views: Views, *, seed: int, sample: str) -> NDArray[np.uint8]:
+        """Corrupt the views of one keyframe on their own random stream; for parts of the cameras."""
+        if self.corruption == WEATHER:
+            from corruptions import conditions
+
+            return conditions.corrupt_views(views, conditions.Weather(**self.params), seed=seed, sample=sample)
+        from corruptions.camera import corrupt_views
+
+        return corrupt_views(views, self.corruption, self.level, seed=seed, sample=sample, **self.params)
 
 
 @dataclass(frozen=True)
@@ -24,6 +102,8 @@ class Setting:
         level: level of that corruption, or None where ``params`` say it all.
         params: physical values beside or instead of the level.
         drop: label rule of this setting where it differs from the suite's.
+        parts: what happens to each sensor, in settings of several sensors; ``corruption`` is then the name of the whole
+            ("fog"), and ``level`` that of the parts together. Empty: ``corruption`` is one of the LiDAR.
     """
 
     folder: str
@@ -33,6 +113,18 @@ class Setting:
     level: str | None
     params: Mapping[str, Any] = field(default_factory=dict, hash=False)
     drop: tuple[Any, ...] | None = None
+    parts: tuple[Part, ...] = ()
+
+    def part(self, sensor: str) -> Part | None:
+        """What happens to a kind of sensor ("lidar", "camera", "sample"), or None."""
+        return next((part for part in self.all_parts if part.sensor == sensor), None)
+
+    @property
+    def all_parts(self) -> tuple[Part, ...]:
+        """The parts, in settings of the LiDAR alone the one it is; none in the clean setting."""
+        if self.parts or not self.corruption:
+            return self.parts
+        return (Part("lidar", self.corruption, self.level, self.params),)
 
     def corrupt(self, scan: Scan, *, seed: int, sample: str) -> Corrupted:
         """Corrupt one sweep as this setting says, on its own random stream (:func:`corruptions.corrupt`)."""
@@ -85,16 +177,26 @@ class Suite:
 
 def suite(name: str) -> Suite:
     """The suite of this name; raises :class:`InputError` with near matches for an unknown one."""
-    if name not in SUITES:
-        raise InputError(unknown("suite", name, SUITES))
-    return SUITES[name]
+    known = every_suite()
+    if name not in known:
+        raise InputError(unknown("suite", name, known))
+    return known[name]
+
+
+def every_suite() -> dict[str, Suite]:
+    """All suites by name: ``SUITES`` of the LiDAR, then those of several sensors."""
+    from corruptions.multimodal import MULTIMODAL_SUITES  # it builds on the types of this module
+
+    return {**SUITES, **MULTIMODAL_SUITES}
 
 
 def available(setting: Setting) -> bool:
-    """Whether the catalog has the corruption of a setting at its level."""
-    return setting.corruption in CATALOG and (
-        setting.level is None or setting.level in CATALOG[setting.corruption].levels
-    )
+    """Whether the catalogs have every part of a setting at its level."""
+    return all(part.available for part in setting.all_parts)
+
+
+def _has_level(corruption: Any, level: str | None) -> bool:
+    return corruption is not None and (level is None or level in corruption.levels)
 
 
 def select(
@@ -105,7 +207,8 @@ def select(
     Args:
         suite: the benchmark.
         corruptions: any of "all", a group ("weather"), a type, a corruption of the catalog, or a folder.
-        levels: any of "all", a severity ("light"), or a level of the catalog.
+        levels: any of "all", a severity ("light"), a level of the catalog, or the place of a setting among those of its
+            type, counted from "1".
 
     Returns:
         At least one setting. The clean setting is not among them: every evaluation starts with it.
@@ -114,7 +217,7 @@ def select(
         InputError: for an unknown name (with near matches), or when nothing is left.
     """
     by_name = _matching(suite, corruptions, "corruption", _names)
-    by_level = _matching(suite, levels, "level", lambda suite, setting: ("all", setting.severity, setting.level))
+    by_level = _matching(suite, levels, "level", _level_names)
     chosen = tuple(setting for setting in suite.settings if setting in by_name and setting in by_level)
     if not chosen:
         found = ", ".join(dict.fromkeys(setting.severity for setting in by_name))
@@ -129,6 +232,12 @@ def _names(suite: Suite, setting: Setting) -> tuple[str, ...]:
     """What ``--corruptions`` may call a setting, the widest name first."""
     groups = [group for group, types in suite.groups.items() if setting.type in types]
     return ("all", *groups, setting.type, setting.corruption, setting.folder)
+
+
+def _level_names(suite: Suite, setting: Setting) -> tuple[str | None, ...]:
+    """What ``--levels`` may call a setting."""
+    place = suite.types[setting.type].index(setting.folder) + 1
+    return ("all", setting.severity, setting.level, str(place))
 
 
 def _matching(
@@ -221,3 +330,4 @@ ROBO3D = Suite(
 )
 
 SUITES: Mapping[str, Suite] = {suite.name: suite for suite in (SEMANTICKITTI_C, ROBO3D)}
+"""The suites of the LiDAR; those of several sensors are ``corruptions.multimodal.MULTIMODAL_SUITES``."""
