@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 from mmdet3d.datasets import NuScenesDataset
 from mmengine import load
 
-from corruptions.core import InputError, unknown
+from corruptions.core import InputError, check_within, unknown
 from corruptions.nuscenes import CAMERAS, LIDAR
 from perception3d.conventions import CMT_CLASSES, NUSCENES_INFO_CLASSES
 from perception3d.datasets.info_files import InfoFileDataset
@@ -34,6 +35,8 @@ class NuScenesDetDataset(InfoFileDataset, NuScenesDataset):
         cameras: cameras to keep, in this order; by default those of the info file.
         scenes: names of scenes to keep; all by default.
         tokens: sample tokens of keyframes to keep, to overfit a model to them; all by default.
+        history: number of keyframes before each, of the same scene, whose infos come along in ``history``, the latest
+            first; fewer at the start of a scene. For late and frozen sensors.
         base: further arguments of ``mmdet3d.datasets.NuScenesDataset`` and ``mmengine.dataset.BaseDataset``
             (``pipeline``, ``test_mode``, ``data_prefix``, ``indices``, ...).
 
@@ -52,11 +55,14 @@ class NuScenesDetDataset(InfoFileDataset, NuScenesDataset):
         cameras: Sequence[str] | None = None,
         scenes: Sequence[str] | None = None,
         tokens: Sequence[str] | None = None,
+        history: int = 0,
         **base: Any,
     ) -> None:
+        check_within("history", history, 0, whole=True)
         self.cameras = None if cameras is None else tuple(cameras)
         self.scenes = scenes
         self.tokens = tokens
+        self.history = history
         prefix = {name: f"samples/{name}" for name in CAMERAS}
         prefix |= {"pts": f"samples/{LIDAR}", "sweeps": f"sweeps/{LIDAR}"}
         super().__init__(
@@ -81,6 +87,10 @@ class NuScenesDetDataset(InfoFileDataset, NuScenesDataset):
             raise InputError(f"{self.ann_file}: expected labels {expected}, found {dict(labels)}; {remedy}")
         for key, value in content["metainfo"].items():
             self._metainfo.setdefault(key, value)
+        if self.history:
+            if any("scene_name" not in info for info in content["data_list"]):
+                raise InputError(f"{self.ann_file}: expected scene_name in each info for history, found none; {remedy}")
+            add_history(content["data_list"], self.history)
         infos = self._selected(content["data_list"])
         if not infos:
             raise InputError(f"{self.ann_file}: expected at least one keyframe, found an empty list; {remedy}")
@@ -98,6 +108,10 @@ class NuScenesDetDataset(InfoFileDataset, NuScenesDataset):
         """Absolute paths, annotations by label of this dataset."""
         info["idx_in_file"] = info["sample_idx"]
         info.setdefault("instances", [])  # mmdet3d's files of the test split have none
+        for earlier in info.get("history", ()):
+            super().parse_data_info(earlier)
+            for key in ("ann_info", "eval_ann_info", "instances"):
+                earlier.pop(key, None)
         return super().parse_data_info(info)
 
     def parse_ann_info(self, info: dict) -> dict:
@@ -121,7 +135,8 @@ class NuScenesDetDataset(InfoFileDataset, NuScenesDataset):
     def _choose_cameras(self, infos: list[dict]) -> None:
         """Keep the chosen cameras in ``images`` of each info, after a check that all are there and calibrated."""
         names = self.cameras or tuple(infos[0].get("images", {}))
-        for info in infos:
+        earlier = [before for info in infos for before in info.get("history", ())]
+        for info in [*infos, *earlier]:
             images = info.get("images", {})
             where = f"{self.ann_file}: keyframe {info.get('token', '?')}"
             missing = [name for name in names if name not in images]
@@ -135,6 +150,21 @@ class NuScenesDetDataset(InfoFileDataset, NuScenesDataset):
                     if np.size(images[name].get(key, ())) not in (9, 12, 16):
                         raise InputError(f"{where}: expected {key} of {name}, found none; write the info file again")
             info["images"] = {name: images[name] for name in names}
+
+
+def add_history(infos: Sequence[dict], count: int) -> None:
+    """Put copies of the infos of up to ``count`` keyframes before each, of its scene, into its ``history``.
+
+    Annotations are left out of them.
+    """
+    scenes: dict[str, list[dict]] = {}
+    for info in sorted(infos, key=lambda info: info["timestamp"]):
+        scenes.setdefault(info["scene_name"], []).append(info)
+    keys = ("token", "timestamp", "ego2global", "lidar_points", "lidar_sweeps", "images")
+    for scene in scenes.values():
+        bare = [{**{key: info[key] for key in keys if key in info}, "instances": []} for info in scene]
+        for place, info in enumerate(scene):
+            info["history"] = copy.deepcopy(bare[max(place - count, 0) : place][::-1])
 
 
 def _metainfo(overrides: Mapping[str, Any] | None) -> dict[str, Any]:

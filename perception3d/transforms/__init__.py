@@ -2,6 +2,9 @@
 
 from perception3d.transforms.bev_augment import AugmentBEV
 from perception3d.transforms.corrupt import CorruptPoints
+from perception3d.transforms.corrupt_sample import DelaySensors, MisalignCameras
+from perception3d.transforms.corrupt_sweeps import LoadCorruptedSweeps
+from perception3d.transforms.corrupt_views import CorruptViews
 from perception3d.transforms.density import RandomBeams, RandomPointDrop, RandomVisibility
 from perception3d.transforms.held_out import RandomCorruption
 from perception3d.transforms.image_augment import ResizeCropFlipImages
@@ -17,11 +20,15 @@ from perception3d.transforms.view_loading import LoadMultiViewImages
 __all__ = [
     "AugmentBEV",
     "CorruptPoints",
+    "CorruptViews",
+    "DelaySensors",
     "DropSensors",
+    "LoadCorruptedSweeps",
     "LoadLidarLabels",
     "LoadLidarPoints",
     "LoadLidarSweeps",
     "LoadMultiViewImages",
+    "MisalignCameras",
     "Mix3D",
     "ModalMask",
     "NearClutter",

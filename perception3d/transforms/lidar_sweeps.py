@@ -53,7 +53,7 @@ class LoadLidarSweeps(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Load ``results["lidar_points"]`` and ``results["lidar_sweeps"]``."""
-        clouds = [self._load_sweep(results["lidar_points"]["lidar_path"], np.eye(4), 0.0)]
+        clouds = [self._load_keyframe(results)]
         for sweep in results.get("lidar_sweeps", [])[: self.sweeps_num]:
             path = sweep["lidar_points"]["lidar_path"]
             lag_s = results["timestamp"] - sweep["timestamp"]
@@ -61,6 +61,14 @@ class LoadLidarSweeps(BaseTransform):
         results["points"] = LiDARPoints(np.concatenate(clouds), points_dim=COLUMNS)
         results["num_pts_feats"] = COLUMNS
         return results
+
+    def _load_keyframe(self, results: dict) -> NDArray[np.float32]:
+        """(N, 5) points of the keyframe; of an earlier one that stands in for it where the LiDAR is late."""
+        info = results["lidar_points"]
+        if "lidar2sensor" not in info:
+            return self._load_sweep(info["lidar_path"], np.eye(4), 0.0)
+        lag_s = results["timestamp"] - info["timestamp"]
+        return self._load_sweep(info["lidar_path"], _key_from_sweep(info, info["lidar_path"]), lag_s)
 
     def _load_sweep(self, path: str, key_from_sweep: NDArray[np.float64], lag_s: float) -> NDArray[np.float32]:
         """(N, 5) points of a file in the frame of the keyframe."""

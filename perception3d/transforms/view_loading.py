@@ -74,19 +74,24 @@ class LoadMultiViewImages(BaseTransform):
 
     def _load_file(self, path: str) -> NDArray[np.uint8]:
         """BGR image (H, W, 3) of a file."""
-        if not Path(path).is_file():
-            raise InputError(
-                f"{path}: expected an image, found no file; check data_root, or set allow_missing=True to test without "
-                "this camera"
-            )
-        # what EXIF says about rotation is not what the calibration is for
-        image = cv2.imread(path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-        if image is None:
-            raise InputError(f"{path}: expected an image, found a file that is none; copy it again")
-        return np.asarray(image, dtype=np.uint8)
+        return read_image(path)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(allow_missing={self.allow_missing})"
+
+
+def read_image(path: str) -> NDArray[np.uint8]:
+    """BGR image (H, W, 3) of a file; raises :class:`InputError` for a missing one, or one that is no image."""
+    if not Path(path).is_file():
+        raise InputError(
+            f"{path}: expected an image, found no file; check data_root, or set allow_missing=True to test without "
+            "this camera"
+        )
+    # what EXIF says about rotation is not what the calibration is for
+    image = cv2.imread(path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    if image is None:
+        raise InputError(f"{path}: expected an image, found a file that is none; copy it again")
+    return np.asarray(image, dtype=np.uint8)
 
 
 def camera_matrices(camera: Mapping[str, Any], where: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
