@@ -1,4 +1,6 @@
 # CMT for a CPU: 0.4 m voxels, a BEV map of 64 x 64, half of a ResNet-18 on images of 352 x 128, two decoder layers.
+# Queries start with the features at their reference points, because learning where to look takes the published model
+# tens of thousands of steps.
 point_cloud_range = [-51.2, -51.2, -5.0, 51.2, 51.2, 3.0]
 model = dict(
     type="perception3d.CMTDetector",
@@ -61,17 +63,19 @@ model = dict(
         point_cloud_range=point_cloud_range,
         lidar_channels=128,
         embed_dims=96,
-        num_queries=200,
+        num_queries=300,
         num_classes=10,
         num_layers=2,
         num_heads=4,
         hidden_dims=192,
         dropout=0.0,
         kernel_size=1,
+        class_prior=0.01,
+        sampled_content=True,
         box_coder=dict(
             type="perception3d.CMTBoxCoder",
             post_center_range=[-61.2, -61.2, -10.0, 61.2, 61.2, 10.0],
-            max_num=200,
+            max_num=300,
         ),
     ),
 )

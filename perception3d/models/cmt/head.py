@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from corruptions.core import InputError
 from perception3d.models.cmt.box_coder import Detections
 from perception3d.models.cmt.cameras import Cameras
+from perception3d.models.cmt.content import SampledContent
 from perception3d.models.cmt.criterion import Divisors, Objects, denoising_losses, matching_losses
 from perception3d.models.cmt.denoising import DenoisingConfig, DenoisingSet, make_denoising
 from perception3d.models.cmt.encodings import BEVEmbedding, RayEmbedding, denormalise_points
@@ -66,6 +67,7 @@ class CMTHead(BaseModule):
         dropout: dropout rate of the decoder.
         kernel_size: width of the task branches' convolutions over the queries; see ``TaskHead``.
         class_prior: class probability at the start of training; see ``TaskHead``.
+        sampled_content: start queries with the features at their reference points; see ``content``. Published: zeros.
         modality_agnostic: in training, decode from each sensor alone as well, with losses of its own, so that the
             shared decoder learns to work without the other (after MEFormer, Cha et al., 2024). Inference is unchanged.
         loss: fields of ``LossConfig``.
@@ -89,6 +91,7 @@ class CMTHead(BaseModule):
         dropout: float = 0.1,
         kernel_size: int = 1,
         class_prior: float | None = 0.1,
+        sampled_content: bool = False,
         modality_agnostic: bool = False,
         loss: dict[str, Any] | None = None,
         denoising: dict[str, Any] | None = None,
@@ -117,6 +120,7 @@ class CMTHead(BaseModule):
         self.bev_embedding = BEVEmbedding(embed_dims)
         self.reference_points = nn.Embedding(num_queries, 3)
         nn.init.uniform_(self.reference_points.weight)
+        self.content = SampledContent(embed_dims, sensors) if sampled_content else None
         self.transformer = CMTTransformer(num_layers, embed_dims, num_heads, hidden_dims, dropout, with_cp)
         # A list of one: the published code allows several tasks, every published config has one of all classes.
         self.task_heads = nn.ModuleList([TaskHead(embed_dims, num_layers, num_classes, kernel_size, class_prior)])
@@ -182,7 +186,10 @@ class CMTHead(BaseModule):
         logits = torch.logit(references, eps=LOGIT_EPS)
         query_pos = encode_queries(logits, self.bev_embedding, self.rv_embedding, cameras)
         allowed = None if denoising is None else denoising.allowed
-        decoded = self.transformer(query_pos, joined, allowed, cross_dtype, last_only)
+        content = None
+        if self.content is not None:
+            content = self.content(tokens, logits.sigmoid(), cameras, self.point_cloud_range)
+        decoded = self.transformer(query_pos, joined, allowed, cross_dtype, last_only, content)
         return self._outputs(self.task_heads[0](decoded), logits)
 
     def _outputs(self, branches: dict[str, Tensor], reference_logits: Tensor) -> HeadOutputs:

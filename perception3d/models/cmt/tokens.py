@@ -60,16 +60,18 @@ class Tokens:
         feats: (B, L, D) values.
         pos: (B or 1, L, D) position encodings, added to make the keys.
         valid: bool (B, L), or None where every sample has every token.
+        grid: rows and columns of the map or of each view's map; (0, 0) for tokens of several sensors.
     """
 
     feats: Tensor
     pos: Tensor
     valid: Tensor | None = None
+    grid: tuple[int, int] = (0, 0)
 
     def of_samples(self, rows: Tensor) -> Tokens:
         """The tokens of some samples."""
         pos = self.pos if len(self.pos) == 1 else self.pos[rows]
-        return Tokens(self.feats[rows], pos, None if self.valid is None else self.valid[rows])
+        return Tokens(self.feats[rows], pos, None if self.valid is None else self.valid[rows], self.grid)
 
 
 def lidar_tokens(bev: Tensor, present: Tensor, embedding: BEVEmbedding) -> Tokens:
@@ -83,8 +85,9 @@ def lidar_tokens(bev: Tensor, present: Tensor, embedding: BEVEmbedding) -> Token
     height, width = bev.shape[-2:]
     feats, pos = bev.flatten(2).transpose(1, 2), embedding.grid(height, width)[None]
     if len(feats) == len(present):
-        return Tokens(feats, pos)
-    return Tokens(_spread(feats, present), pos, present[:, None].expand(-1, height * width).to(bev.device))
+        return Tokens(feats, pos, grid=(height, width))
+    valid = present[:, None].expand(-1, height * width).to(bev.device)
+    return Tokens(_spread(feats, present), pos, valid, (height, width))
 
 
 def image_tokens(images: Tensor, cameras: Cameras, embedding: RayEmbedding) -> Tokens:
@@ -102,9 +105,9 @@ def image_tokens(images: Tensor, cameras: Cameras, embedding: RayEmbedding) -> T
     pos = embedding(pixels, cameras.lidar_from_img[:, used]).flatten(1, 2)
     feats = images.flatten(2).transpose(1, 2)
     if present.all():
-        return Tokens(feats.unflatten(0, present.shape).flatten(1, 2), pos)
+        return Tokens(feats.unflatten(0, present.shape).flatten(1, 2), pos, grid=(height, width))
     valid = present.repeat_interleave(height * width, dim=1).to(images.device)
-    return Tokens(_spread(feats, present).flatten(1, 2), pos, valid)
+    return Tokens(_spread(feats, present).flatten(1, 2), pos, valid, (height, width))
 
 
 def _spread(values: Tensor, present: Tensor) -> Tensor:

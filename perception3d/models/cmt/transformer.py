@@ -173,8 +173,9 @@ class CMTTransformer(nn.Module):
         self_allowed: Tensor | None = None,
         cross_dtype: torch.dtype | None = None,
         last_only: bool = False,
+        content: Tensor | None = None,
     ) -> Tensor:
-        """Decode; the content of every query starts as zeros.
+        """Decode.
 
         Args:
             query_pos: (B, Q, D) position encodings of the queries.
@@ -182,11 +183,12 @@ class CMTTransformer(nn.Module):
             self_allowed: bool (Q, Q), True where the row's query may look at the column's; None: everywhere.
             cross_dtype: precision of the cross-attention, None: that of the tokens.
             last_only: leave out the outputs of all layers but the last.
+            content: (B, Q, D) what the queries start with; None: zeros, as published.
 
         Returns:
             (layers, B, Q, D), or (1, B, Q, D).
         """
-        x = torch.zeros_like(query_pos)
+        x = torch.zeros_like(query_pos) if content is None else content
         keys = tokens.feats + tokens.pos
         cross_allowed = None if tokens.valid is None else tokens.valid[:, None, None]
         outputs = []
