@@ -27,10 +27,11 @@ THEMES = {
     "rural": ("rural",) * 4 + ("green",) * 3 + ("garden",) * 2 + ("plaza",) * 2 + ("yard",),
 }
 # Added to each theme where the street has work sites, which also has more parked cars.
-CITY_KINDS = ("site",) * 2 + ("yard",)
-CITY_PARKING = 1.7
+CITY_KINDS = ("site",) * 2 + ("yard",) * 3
+CITY_PARKING = 3.4
+CITY_YARD_M = 3.0  # deeper, for two rows of cars and an aisle
 VERGE_SHARE = 0.35
-PARKING_SHARE = {"facade": 0.45, "garden": 0.3, "green": 0.25, "yard": 0.1, "plaza": 0.2, "rural": 0.05}
+PARKING_SHARE = {"facade": 0.45, "garden": 0.3, "green": 0.25, "yard": 0.1, "plaza": 0.2, "rural": 0.05, "site": 0.2}
 GROUND = {
     Label.ROAD: Material.ASPHALT,
     Label.PARKING: Material.PAVING,
@@ -127,6 +128,8 @@ def _lot(street: Street, rng: np.random.Generator, kind: str, side: int, start: 
     walk = 0.0 if kind == "rural" else rng.uniform(1.6, 3.2)
     verge = rng.uniform(1.2, 2.4) if walk and not parking and kind != "crossing" and rng.random() < VERGE_SHARE else 0.0
     depth = {"yard": rng.uniform(10.0, 15.0), "plaza": rng.uniform(6.0, 12.0)}.get(kind, rng.uniform(1.0, 2.4))
+    if street.worksites and kind == "yard":
+        depth += CITY_YARD_M
     depth = SITE_M if kind == "site" else depth
     return Lot(kind, side, start, end, parking, verge, walk, depth, street.half_width_m)
 

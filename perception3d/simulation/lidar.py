@@ -41,6 +41,7 @@ class Mounting:
         max_range_m: longest range kept in the files.
         range_sigma_m: range noise of one return.
         blind: directions hidden by the carrier.
+        fading_m: range at which half of the reported remission is left.
     """
 
     sensor: Sensor
@@ -48,6 +49,7 @@ class Mounting:
     max_range_m: float
     range_sigma_m: float
     blind: tuple[BlindSector, ...] = ()
+    fading_m: float = 41.0
 
 
 @dataclass(frozen=True)
@@ -175,7 +177,7 @@ def fire(
     hits = scenes[0].cast(origins, directions)
     for scene in scenes[1:]:
         hits = nearer(hits, scene.cast(origins, directions))
-    signal = remission(hits, laser_gain[rays.ring], rng)
+    signal = remission(hits, laser_gain[rays.ring], rng, mounting.fading_m)
     noise = rng.normal(size=len(signal)) * np.hypot(mounting.range_sigma_m, column("roughness_m")[hits.material])
     range_m = hits.range_m + noise
     kept = returns(hits, signal, rng) & (range_m > mounting.sensor.min_range_m) & (range_m < mounting.max_range_m)
@@ -189,17 +191,20 @@ def sensitivities(rng: np.random.Generator, rings: int) -> NDArray[np.float64]:
     return np.where(weak, gain * rng.uniform(0.15, 0.5, rings), gain)
 
 
-def remission(hits: Hits, laser_gain: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+def remission(
+    hits: Hits, laser_gain: NDArray[np.float64], rng: np.random.Generator, fading_m: float
+) -> NDArray[np.float64]:
     """(N,) remission as the device reports it, before clipping; may be negative where the signal drowns.
 
     The HDL-64E flattens its output with range; what is left is a decay beyond some 25 m and a loss at grazing
-    incidence that sets in sharply. Both are fitted to the medians per class and range of real scans.
+    incidence that sets in sharply. Both are fitted to the medians per class and range of real scans; other sensors
+    fade elsewhere.
     """
     material, cosine = hits.material, np.maximum(hits.cos_incidence, 1e-3)
     count = len(material)
     spread = np.exp(rng.normal(size=count) * column("point_sigma")[material])
     angle = 1.0 / (1.0 + (column("grazing_cos")[material] / cosine) ** 3)
-    decay = 1.0 / (1.0 + (np.minimum(hits.range_m, 1e3) / 41.0) ** 3)
+    decay = 1.0 / (1.0 + (np.minimum(hits.range_m, 1e3) / fading_m) ** 3)
     signal = column("remission")[material] * hits.gain * spread * angle * decay * laser_gain
     return signal - 0.05 + rng.normal(0.0, 0.03, count)
 

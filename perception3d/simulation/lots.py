@@ -10,6 +10,7 @@ from perception3d.simulation import buildings, cycles, furniture, nature, people
 from perception3d.simulation.blocks import BAY_M, KERB_M, Lot
 from perception3d.simulation.builder import Builder
 from perception3d.simulation.mesh import Mesh
+from perception3d.simulation.street import Street
 
 Maker = Callable[[np.random.Generator], Mesh]
 PARKED: tuple[tuple[Maker, float], ...] = (
@@ -19,10 +20,19 @@ PARKED: tuple[tuple[Maker, float], ...] = (
     (cycles.motorcycle, 0.17),
 )
 
+# The same where the street has work sites: nuScenes' towns are lined with cars.
+CITY_PARKED: tuple[tuple[Maker, float], ...] = (
+    (vehicles.car, 0.84),
+    (vehicles.truck, 0.09),
+    (vehicles.caravan, 0.02),
+    (cycles.motorcycle, 0.05),
+)
 
-def parked(rng: np.random.Generator) -> Mesh:
+
+def parked(street: Street, rng: np.random.Generator) -> Mesh:
     """A vehicle as they stand in parking lanes."""
-    return PARKED[int(rng.choice(len(PARKED), p=[share for _, share in PARKED]))][0](rng)
+    kinds = CITY_PARKED if street.worksites else PARKED
+    return kinds[int(rng.choice(len(kinds), p=[share for _, share in kinds]))][0](rng)
 
 
 def bystander(rng: np.random.Generator) -> Mesh:
@@ -107,27 +117,43 @@ def _green(b: Builder, lot: Lot) -> None:
 
 def _yard(b: Builder, lot: Lot) -> None:
     """A car park: vehicles side by side, square to the street, larger ones along the back."""
-    edge, rng = lot.land_from_m, b.rng
-    for s in np.arange(lot.start_m + 2.0, lot.end_m - 1.5, 2.7):
-        if rng.random() < 0.5:
-            maker = cycles.motorcycle if rng.random() < 0.22 else vehicles.car
-            b.beside(lot, maker(rng), s, edge + 3.0, rng.choice([0.5, 1.5]) * np.pi + rng.normal(0, 0.04), BAY_M)
-    s = lot.start_m + 0.5
-    while s < lot.end_m - 3.0:
-        mesh = (vehicles.car, vehicles.truck, vehicles.other_vehicle)[int(rng.choice(3, p=[0.5, 0.2, 0.3]))](rng)
-        length = float(np.ptp(mesh.vertices[:, 0]))
-        if s + length < lot.end_m and rng.random() < 0.6:
-            b.beside(lot, mesh, s + length / 2, edge + lot.depth_m - 1.9, rng.choice([0.0, np.pi]), BAY_M)
-        s += length + rng.uniform(0.8, 3.0)
+    edge, rng, city = lot.land_from_m, b.rng, b.street.worksites
+    taken, cycle = (0.8, 0.08) if city else (0.5, 0.22)
+    _bays(b, lot, edge + 3.0, taken, cycle)
+    if city and rng.random() < 0.4:
+        _bays(b, lot, edge + lot.depth_m - 3.0, taken, cycle)
+    else:
+        _large_vehicles(b, lot, worksite.semitrailer if city else vehicles.other_vehicle)
     _boundary(b, lot, edge + lot.depth_m + 0.3, fence_share=0.7)
     _background(b, lot, edge + lot.depth_m + 6.0)
+
+
+def _bays(b: Builder, lot: Lot, out_m: float, taken: float, cycle: float) -> None:
+    """A row of bays square to the street: the share that is taken, and the share of motorcycles among those."""
+    rng = b.rng
+    for s in np.arange(lot.start_m + 2.0, lot.end_m - 1.5, 2.7):
+        if rng.random() < taken:
+            maker = cycles.motorcycle if rng.random() < cycle else vehicles.car
+            b.beside(lot, maker(rng), s, out_m, rng.choice([0.5, 1.5]) * np.pi + rng.normal(0, 0.04), BAY_M)
+
+
+def _large_vehicles(b: Builder, lot: Lot, third: Maker) -> None:
+    """Cars, trucks and a third kind one behind the other along the back of a yard."""
+    s, rng = lot.start_m + 0.5, b.rng
+    while s < lot.end_m - 3.0:
+        mesh = (vehicles.car, vehicles.truck, third)[int(rng.choice(3, p=[0.5, 0.2, 0.3]))](rng)
+        length = float(np.ptp(mesh.vertices[:, 0]))
+        if s + length < lot.end_m and rng.random() < 0.6:
+            out = lot.land_from_m + lot.depth_m - 1.9
+            b.beside(lot, mesh, s + length / 2, out, rng.choice([0.0, np.pi]), BAY_M)
+        s += length + rng.uniform(0.8, 3.0)
 
 
 def _plaza(b: Builder, lot: Lot) -> None:
     """A paved or gravelled square with cycle stands, people, benches and trees."""
     edge, rng = lot.land_from_m, b.rng
     stand = rng.uniform(lot.start_m + 2.0, lot.end_m - 6.0)
-    for i in range(int(rng.integers(4, 8))):
+    for i in range(int(rng.integers(2, 5) if b.street.worksites else rng.integers(4, 8))):
         maker = cycles.motorcycle if rng.random() < 0.3 else cycles.bicycle
         b.beside(lot, maker(rng), stand + 0.85 * i, edge + 1.3, 0.5 * np.pi + rng.normal(0, 0.08))
     for s in b.spots(lot, 5.0):
@@ -163,7 +189,8 @@ def _rural(b: Builder, lot: Lot) -> None:
         else:
             b.traffic_facing(lot, furniture.direction_board(rng), s, verge + 2.2)
     if rng.random() < 0.35:
-        maker = (vehicles.tractor, vehicles.trailer, vehicles.truck)[int(rng.integers(3))]
+        farm = worksite.semitrailer if b.street.worksites else vehicles.tractor
+        maker = (farm, vehicles.trailer, vehicles.truck)[int(rng.integers(3))]
         b.beside(lot, maker(rng), (lot.start_m + lot.end_m) / 2, verge + rng.uniform(6.5, 10.0), rng.uniform(0, 6.28))
     _planting(b, lot, verge + 1.2, verge + 4.5, trees=1.0, bushes=9.0)
     _planting(b, lot, verge + 10.0, verge + 18.0, trees=1.5, bushes=1.5)
@@ -195,7 +222,9 @@ def _crossing(b: Builder, lot: Lot) -> None:
         KERB_M,
     )
     if rng.random() < 0.6:
-        b.beside(lot, parked(rng), middle + 2.3 * lot.side, lot.road_m + rng.uniform(7.5, 9.5), -0.5 * np.pi, 0.0)
+        b.beside(
+            lot, parked(b.street, rng), middle + 2.3 * lot.side, lot.road_m + rng.uniform(7.5, 9.5), -0.5 * np.pi, 0.0
+        )
     for out in (18.0, 26.0, 34.0):
         if rng.random() < 0.5:
             b.beside(lot, vehicles.car(rng), middle - 3.4, lot.road_m + out, 0.5 * np.pi, 0.0)
@@ -205,21 +234,21 @@ def _site(b: Builder, lot: Lot) -> None:
     """A work site: barriers along its front, cones at the kerb, machines, workers and heaps, a trailer at the back."""
     rng, edge = b.rng, lot.land_from_m
     maker = worksite.BARRIERS[int(rng.integers(len(worksite.BARRIERS)))]
-    for s in np.arange(lot.start_m + 1.5, lot.end_m - 1.4, rng.uniform(2.4, 3.2)):
-        if rng.random() < 0.8:
+    for s in np.arange(lot.start_m + 2.0, lot.end_m - 1.9, rng.uniform(*worksite.BARRIER_SPACING_M)):
+        if rng.random() < 0.95:
             b.beside(lot, worksite.barrier(rng, maker), s, edge + 0.4, np.pi / 2 + rng.normal(0, 0.06))
-    for s in b.spots(lot, rng.uniform(2.5, 5.0)):
+    for s in b.spots(lot, rng.uniform(5.0, 9.0)):
         b.beside(lot, worksite.traffic_cone(rng), s, lot.kerb_m + rng.uniform(0.25, 0.45))
     for middle in np.arange(lot.start_m + 4.0, lot.end_m - 3.5, 8.0):
         s, out, kind = middle + rng.uniform(-0.5, 0.5), edge + rng.uniform(5.0, 6.0), rng.random()
-        if kind < 0.5:
+        if kind < 0.4:
             b.beside(lot, worksite.construction_vehicle(rng), s, out, rng.choice([0, np.pi]) + rng.normal(0, 0.3))
         elif kind < 0.75:
             b.beside(lot, worksite.heap(rng), s, out)
         for _ in range(int(rng.integers(1, 3))):
             b.beside(lot, bystander(rng), middle + rng.uniform(-3.5, 3.5), edge + rng.uniform(1.5, 2.4))
     for middle in np.arange(lot.start_m + 8.0, lot.end_m - 7.5, 16.0):
-        parked_there = worksite.semitrailer if rng.random() < 0.65 else vehicles.truck
+        parked_there = worksite.semitrailer if rng.random() < 0.9 else vehicles.truck
         b.beside(lot, parked_there(rng), middle, edge + lot.depth_m - 2.5, rng.choice([0.0, np.pi]))
     _boundary(b, lot, edge + lot.depth_m + 0.3, fence_share=1.0)
     _background(b, lot, edge + lot.depth_m + 6.0)

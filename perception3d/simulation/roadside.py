@@ -58,7 +58,7 @@ def _island(b: Builder, s: float) -> None:
 
 def _median(b: Builder, s: float) -> None:
     """A row of barriers between the lanes, with cones before and behind it."""
-    rng, spacing = b.rng, b.rng.uniform(2.6, 3.2)
+    rng, spacing = b.rng, b.rng.uniform(*worksite.BARRIER_SPACING_M)
     maker, count = worksite.BARRIERS[int(rng.integers(len(worksite.BARRIERS)))], int(rng.integers(3, 7))
     for i in range(-2, count + 2):
         mesh = worksite.barrier(rng, maker) if 0 <= i < count else worksite.traffic_cone(rng)
@@ -67,21 +67,22 @@ def _median(b: Builder, s: float) -> None:
 
 def _parked_row(b: Builder, lot: Lot) -> None:
     """Vehicles one behind the other in the parking lane, most of them in the direction of travel."""
-    s, middle, rng = lot.start_m + _gap(b.rng), lot.road_m + lot.parking_m / 2, b.rng
+    full = CITY_FULL if b.street.worksites else FULL
+    s, middle, rng = lot.start_m + _gap(b.rng, full), lot.road_m + lot.parking_m / 2, b.rng
     while True:
-        mesh = parked(rng)
+        mesh = parked(b.street, rng)
         length = float(np.ptp(mesh.vertices[:, 0]))
         if s + length > lot.end_m - 0.5:
             return
         turn = (np.pi if lot.side > 0 else 0.0) + (np.pi if rng.random() < 0.15 else 0.0) + rng.normal(0, 0.03)
         at = s + length / 2 - float(np.mean([mesh.vertices[:, 0].min(), mesh.vertices[:, 0].max()])) * np.cos(turn)
         b.at(mesh, at, lot.side * (middle + rng.normal(0, 0.08)), turn, BAY_M)
-        s += length + _gap(rng)
+        s += length + _gap(rng, full)
 
 
-def _gap(rng: np.random.Generator) -> float:
-    """Distance to the next parked vehicle: bumper to bumper, or a free place."""
-    return float(rng.uniform(0.6, 1.4) if rng.random() < 0.6 else rng.uniform(3.0, 8.0))
+def _gap(rng: np.random.Generator, full: float) -> float:
+    """Distance to the next parked vehicle: bumper to bumper (that share of the gaps), or a free place."""
+    return float(rng.uniform(0.6, 1.4) if rng.random() < full else rng.uniform(3.0, 8.0))
 
 
 # What stands along the sidewalk, drawn like cards so that a short drive meets it all; None leaves a place free.
@@ -101,15 +102,23 @@ AT_WALL: tuple[Maker | None, ...] = (
     furniture.bins,
     *(None,) * 2,
 )
-# The same for worlds with work sites, which need no more bicycles.
-CITY_AT_KERB = tuple(maker for maker in AT_KERB if maker is not cycles.bicycle) + (cycles.bicycle, None, None)
+# The same for worlds with work sites, where cycles are as rare as in nuScenes.
+CITY_AT_KERB = tuple(maker for maker in AT_KERB if maker is not cycles.bicycle) + (None,) * 3
+CITY_AT_WALL: tuple[Maker | None, ...] = (
+    *(bystander,) * 8,
+    *(cycles.bicycle,) * 2,
+    *(cycles.motorcycle,) * 2,
+    *(furniture.bins,) * 2,
+    *(None,) * 6,
+)
+FULL, CITY_FULL = 0.6, 0.85  # share of parked vehicles that stand bumper to bumper
 CARD_M = 6.0
 
 
 def _sidewalk(b: Builder, lot: Lot) -> None:
     """Lamps, signs and parked cycles at the kerb; people, cycles and bins by the wall."""
     rng = b.rng
-    deck = CITY_AT_KERB if b.street.worksites else AT_KERB
+    deck, wall = (CITY_AT_KERB, CITY_AT_WALL) if b.street.worksites else (AT_KERB, AT_WALL)
     for s in b.spots(lot, 7.0):
         maker = deck[b.street.card(len(deck), int(s / CARD_M), "kerb", lot.side)]
         if maker is furniture.sign:
@@ -117,6 +126,6 @@ def _sidewalk(b: Builder, lot: Lot) -> None:
         elif maker:
             b.beside(lot, maker(rng), s, lot.kerb_m + 0.4, rng.normal(0, 0.08))
     for s in b.spots(lot, 7.0, 2.0):
-        maker = AT_WALL[b.street.card(len(AT_WALL), int(s / CARD_M), "wall", lot.side)]
+        maker = wall[b.street.card(len(wall), int(s / CARD_M), "wall", lot.side)]
         if maker:
             b.beside(lot, maker(rng), s, lot.land_from_m - 0.45, rng.normal(0, 0.08))

@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from perception3d.simulation import cycles, people, vehicles, worksite
+from perception3d.simulation import cycles, people, vehicles
 from perception3d.simulation.blocks import BLOCK_M, Lot, plan
 from perception3d.simulation.builder import STATIC_INSTANCES
 from perception3d.simulation.labels import moving
@@ -37,12 +37,12 @@ CARDS: dict[str, tuple[Maker | None, ...]] = {
 
 # The same for worlds with work sites, which hold all kinds that nuScenes counts.
 CITY_CARDS: dict[str, tuple[Maker | None, ...]] = {
-    **CARDS,
-    "road": (vehicles.car,) * 6
-    + (vehicles.truck, vehicles.bus, vehicles.bus, cycles.motorcyclist, worksite.construction_vehicle)
-    + (None,) * 3,
+    "road": (vehicles.car,) * 3 + (vehicles.truck,) * 2 + (vehicles.bus,) * 2 + (None,) * 9,
+    "cycle": (cycles.bicyclist, cycles.motorcyclist) + (None,) * 18,
+    "walk": CARDS["walk"],
 }
-TOWING_SHARE = 0.2  # of the cars in worlds with work sites
+TOWING_SHARE = 0.12  # of the cars in worlds with work sites
+CITY_ONCOMING_MPS = (3.0, 9.0)
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def lanes(street: Street) -> tuple[Lane, ...]:
     ego = street.ego_speed_mps
     return (
         Lane("with", -1, ego, 19.0, "road"),
-        Lane("against", 1, -rng.uniform(7.0, 13.0), 17.0, "road"),
+        Lane("against", 1, -rng.uniform(*(CITY_ONCOMING_MPS if street.worksites else (7.0, 13.0))), 17.0, "road"),
         Lane("cycles with", -1, rng.uniform(4.0, 6.5), 19.0, "cycle"),
         Lane("cycles against", 1, -rng.uniform(4.0, 6.5), 19.0, "cycle"),
         Lane("walk right", -1, rng.uniform(0.9, 1.6), 12.0, "walk"),

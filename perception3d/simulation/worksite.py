@@ -16,8 +16,8 @@ Maker = Callable[[np.random.Generator], Mesh]
 
 def traffic_cone(rng: np.random.Generator) -> Mesh:
     """A cone with one or two reflecting bands on a square foot, or a taller drum-like channelizer."""
-    tall = rng.random() < 0.25
-    height = rng.uniform(0.95, 1.1) if tall else rng.uniform(0.5, 0.8)
+    tall = rng.random() < 0.6
+    height = rng.uniform(1.05, 1.4) if tall else rng.uniform(0.6, 0.9)
     low, high = (0.19, 0.10) if tall else (0.14, 0.035)
     levels = np.array([0.04, 0.42, 0.58, 0.72, 0.85, 1.0])
     skins = (Material.PLASTIC, Material.RETROREFLECTOR) * 2 + (Material.PLASTIC,)
@@ -30,7 +30,7 @@ def traffic_cone(rng: np.random.Generator) -> Mesh:
 
 def concrete(rng: np.random.Generator) -> Mesh:
     """A concrete wall with a foot that leads wheels back."""
-    length, height = rng.uniform(1.8, 2.6), rng.uniform(0.78, 0.95)
+    length, height = rng.uniform(2.9, 3.6), rng.uniform(0.78, 0.95)
     half = np.array([[-0.30, 0.0], [-0.30, 0.08], [-0.17, 0.3], [-0.10, 1.0], [0.10, 1.0], [0.17, 0.3], [0.30, 0.08],
                      [0.30, 0.0]]) * [1.0, height]  # fmt: skip
     ends = [np.column_stack([half[:, 0], np.full(8, y), half[:, 1]]) for y in (-length / 2, length / 2)]
@@ -39,7 +39,7 @@ def concrete(rng: np.random.Generator) -> Mesh:
 
 def water_filled(rng: np.random.Generator) -> Mesh:
     """A plastic block with a reflecting band."""
-    length, height = rng.uniform(1.5, 2.0), rng.uniform(0.85, 1.05)
+    length, height = rng.uniform(2.0, 3.2), rng.uniform(0.85, 1.05)
     half = np.array([[-0.27, 0.0], [-0.27, 0.35], [-0.15, 0.45], [-0.12, 1.0], [0.12, 1.0], [0.15, 0.45], [0.27, 0.35],
                      [0.27, 0.0]]) * [1.0, height]  # fmt: skip
     ends = [np.column_stack([half[:, 0], np.full(8, y), half[:, 1]]) for y in (-length / 2, length / 2)]
@@ -49,7 +49,7 @@ def water_filled(rng: np.random.Generator) -> Mesh:
 
 def barricade(rng: np.random.Generator) -> Mesh:
     """Two or three reflecting planks between two A-frames."""
-    length, height = rng.uniform(1.6, 2.4), rng.uniform(0.95, 1.15)
+    length, height = rng.uniform(2.2, 3.4), rng.uniform(0.95, 1.15)
     parts = [
         box([0.05, length, 0.22], [0, 0, level * height], Material.RETROREFLECTOR)
         for level in ((0.88, 0.5) if rng.random() < 0.5 else (0.9, 0.62, 0.34))
@@ -61,7 +61,7 @@ def barricade(rng: np.random.Generator) -> Mesh:
 
 def crowd_fence(rng: np.random.Generator) -> Mesh:
     """A steel frame with upright bars on flat feet."""
-    length, height = rng.uniform(2.0, 2.5), rng.uniform(1.0, 1.15)
+    length, height = rng.uniform(2.6, 3.5), rng.uniform(1.0, 1.15)
     rails = [bar([(0, -length / 2, z), (0, length / 2, z)], [0.03, 0.03], Material.METAL, 5) for z in (0.2, height)]
     at = np.linspace(-length / 2, length / 2, 14)
     stakes = [bar([(0, y, 0.2), (0, y, height)], [0.02, 0.02], Material.METAL, 4) for y in at]
@@ -70,6 +70,7 @@ def crowd_fence(rng: np.random.Generator) -> Mesh:
     return merge([*rails, *stakes, *feet, *legs])
 
 
+BARRIER_SPACING_M = (3.7, 4.2)  # from middle to middle, beyond the longest
 BARRIERS: tuple[Maker, ...] = (concrete, water_filled, barricade, crowd_fence)
 
 
@@ -87,7 +88,7 @@ def heap(rng: np.random.Generator) -> Mesh:
 
 def semitrailer(rng: np.random.Generator) -> Mesh:
     """A lorry's trailer without its tractor: box, curtain or flat bed on rear axles and landing legs."""
-    length, width, deck = rng.uniform(8.0, 12.5), 2.5, 1.15
+    length, width, deck = rng.uniform(11.5, 15.2), 2.55, 1.2
     parts = [box([length, width, 0.18], [0, 0, deck], Material.METAL)]
     kind = rng.random()
     if kind < 0.75:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from perception3d.simulation.labels import is_thing
+from perception3d.simulation.labels import MOVING, Label, is_thing
 from perception3d.simulation.nuscenes.categories import attribute_of, category_of, visibility_level
 from perception3d.simulation.nuscenes.rig import matrix, quaternion
 from perception3d.simulation.scene import Placed, Scene, nearer
@@ -19,6 +19,9 @@ SIGHT_M = 80.0
 # the returns from the ground that they stand on.
 MARGIN_M = 0.03
 RAYS = 64
+# nuScenes' boxes leave mirrors out: the width of these is that of their lower part, which mirrors hang above.
+MIRRORED = frozenset(int(label) for standing in (Label.CAR, Label.TRUCK) for label in (standing, MOVING[standing]))
+MIRRORS_ABOVE = 0.4  # of the height
 
 
 @dataclass(frozen=True)
@@ -46,12 +49,22 @@ def things(objects: Sequence[Placed]) -> list[Thing]:
         if not counted.any():
             continue
         axes = placed.mesh.axes
-        local = placed.mesh.vertices @ axes
-        low, high = local.min(axis=0) + [-MARGIN_M, -MARGIN_M, MARGIN_M], local.max(axis=0) + MARGIN_M
+        label = int(placed.mesh.label[counted][0])
+        low, high = extent(placed.mesh.vertices @ axes, label in MIRRORED)
+        low, high = low + [-MARGIN_M, -MARGIN_M, MARGIN_M], high + MARGIN_M
         pose = np.eye(4)
         pose[:3, :3], pose[:3, 3] = axes, axes @ ((low + high) / 2)
-        found.append(Thing(placed, int(placed.mesh.label[counted][0]), high - low, pose))
+        found.append(Thing(placed, label, high - low, pose))
     return found
+
+
+def extent(vertices: NDArray[np.float64], mirrored: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Lowest and highest (3,) coordinates of a body (V, 3) in its own axes, without its mirrors if it has some."""
+    low, high = vertices.min(axis=0), vertices.max(axis=0)
+    if mirrored:
+        across = vertices[vertices[:, 2] < low[2] + MIRRORS_ABOVE * (high[2] - low[2]), 1]
+        low[1], high[1] = across.min(), across.max()
+    return low, high
 
 
 def visible_shares(

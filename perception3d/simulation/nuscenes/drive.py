@@ -15,20 +15,21 @@ from perception3d.simulation.world import Stretch
 # nuScenes is recorded where it is flat, and everybody takes its boxes as turned about the vertical axis alone.
 FLATTER = 0.2
 STANDING_SHARE = 0.1
+SPEEDS_MPS = (3.0, 10.0)
 EPOCH_US = 1_530_000_000_000_000
 SCENE_US = 100_000_000  # from one scene number to the next
 MAP_M = 520.0  # edge of the square that a scene lies in: 20 s of driving from its middle, and 60 m more
 
 
 def street_of(seed: int, scene: str) -> Street:
-    """The street of a scene: work sites, gentle slopes, at times an ego vehicle that waits."""
+    """The street of a scene: work sites, gentle slopes, the speeds of towns, at times an ego vehicle that waits."""
     street = Street.of(seed, scene)
     waits = street.rng("ego waits").random() < STANDING_SHARE
     return replace(
         street,
         hills=street.hills * [FLATTER, 1.0, 1.0],
         worksites=True,
-        ego_speed_mps=0.0 if waits else street.ego_speed_mps,
+        ego_speed_mps=0.0 if waits else street.rng("ego speed").uniform(*SPEEDS_MPS),
     )
 
 

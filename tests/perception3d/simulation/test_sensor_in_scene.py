@@ -139,7 +139,7 @@ def measure(material, cosine, range_m):
     from perception3d.simulation.lidar import remission
 
     hits, rng = facing(material, cosine, range_m), np.random.default_rng(0)
-    signal = remission(hits, np.ones(len(hits.label)), rng)
+    signal = remission(hits, np.ones(len(hits.label)), rng, 41.0)
     return np.median(signal), returns(hits, signal, rng).mean()
 
 

@@ -3,29 +3,33 @@
 import numpy as np
 import pytest
 
-from perception3d.simulation import worksite
+from perception3d.simulation import vehicles, worksite
 from perception3d.simulation.builder import STATIC_INSTANCES
 from perception3d.simulation.labels import MOVING, SEMANTICKITTI_IDS, Label, is_thing, semantickitti_ids
+from perception3d.simulation.lidar import Echoes
+from perception3d.simulation.materials import Material
+from perception3d.simulation.nuscenes import lidar_top
 from perception3d.simulation.nuscenes.annotations import things
 from perception3d.simulation.nuscenes.categories import category_of
 from perception3d.simulation.nuscenes.drive import street_of
 from perception3d.simulation.nuscenes.request import MINI_TRAIN
 from perception3d.simulation.roadside import block
+from perception3d.simulation.scene import Hits, Placed
 from perception3d.simulation.street import START_M, Frame, Street
 from perception3d.simulation.traffic import traffic
 
 # maker, label, (shortest, longest), (narrowest, widest), (lowest, highest) in metres
 SHAPES = {
-    "cone": (worksite.traffic_cone, Label.TRAFFIC_CONE, (0.25, 0.5), (0.25, 0.5), (0.45, 1.15)),
+    "cone": (worksite.traffic_cone, Label.TRAFFIC_CONE, (0.25, 0.5), (0.25, 0.5), (0.55, 1.45)),
     "excavator": (worksite.excavator, 0, (4.5, 8.4), (2.2, 4.5), (2.8, 4.6)),
     "wheel loader": (worksite.wheel_loader, 0, (5.0, 6.5), (2.3, 2.8), (2.8, 3.3)),
     "roller": (worksite.roller, 0, (3.5, 4.5), (1.7, 2.1), (2.6, 3.0)),
     "telehandler": (worksite.telehandler, 0, (5.0, 6.0), (2.0, 2.4), (2.5, 3.0)),
     "machine": (worksite.construction_vehicle, Label.CONSTRUCTION_VEHICLE, (3.3, 9.0), (1.5, 4.8), (2.3, 5.2)),
-    "semitrailer": (worksite.semitrailer, Label.TRAILER, (7.9, 12.6), (2.4, 2.7), (1.2, 4.1)),
+    "semitrailer": (worksite.semitrailer, Label.TRAILER, (11.4, 15.3), (2.5, 2.7), (1.2, 4.2)),
     "heap": (worksite.heap, Label.OTHER_GROUND, (2.4, 6.2), (2.4, 6.2), (1.4, 3.8)),
     **{f"barrier, {maker.__name__}": (lambda rng, maker=maker: worksite.barrier(rng, maker), Label.BARRIER,
-                                      (0.05, 0.7), (1.4, 2.7), (0.7, 1.3)) for maker in worksite.BARRIERS},
+                                      (0.05, 0.7), (1.9, 3.7), (0.7, 1.3)) for maker in worksite.BARRIERS},
 }  # fmt: skip
 
 
@@ -68,15 +72,37 @@ def test_worlds_meet_all_ten_detection_classes():
 
 
 def test_trailers_follow_their_cars():
-    street = next(street_of(0, name) for name in MINI_TRAIN if street_of(0, name).ego_speed_mps)
-    frame = Frame(street, 900.0, START_M)
-    placed = [item for at in np.arange(0.0, 40.0, 8.0) for item in traffic(frame, street, float(at))]
-    trailers = [item for item in placed if MOVING[Label.TRAILER] in item.mesh.label]
-    assert trailers
-    for trailer in trailers:
-        coupled = trailer.mesh.vertices[np.argmax(trailer.mesh.vertices @ trailer.mesh.axes[:, 0])]
-        cars = [item for item in placed if MOVING[Label.CAR] in item.mesh.label and item.speed_mps == trailer.speed_mps]
-        assert min(np.linalg.norm(item.mesh.vertices - coupled, axis=1).min() for item in cars) < 0.8
+    towed = 0
+    for name in MINI_TRAIN:
+        street = street_of(0, name)
+        frame = Frame(street, 900.0, START_M)
+        placed = [item for at in (0.0, 18.0, 36.0) for item in traffic(frame, street, at)]
+        for trailer in (item for item in placed if MOVING[Label.TRAILER] in item.mesh.label):
+            coupled = trailer.mesh.vertices[np.argmax(trailer.mesh.vertices @ trailer.mesh.axes[:, 0])]
+            pulling = [item for item in placed if item.speed_mps == trailer.speed_mps]
+            cars = [item for item in pulling if MOVING[Label.CAR] in item.mesh.label]
+            assert min(np.linalg.norm(item.mesh.vertices - coupled, axis=1).min() for item in cars) < 0.8
+            towed += 1
+    assert towed
+
+
+def test_boxes_leave_mirrors_out():
+    for maker, widest in ((vehicles.car, 2.15), (vehicles.truck, 2.65)):
+        for seed in range(6):
+            mesh = maker(np.random.default_rng(seed))
+            (thing,) = things([Placed(mesh, 1, np.ones(len(Material), np.float32))])
+            # Mirrors stand out further than wheels and body.
+            assert 1.5 < thing.size_m[1] < min(widest, np.ptp(mesh.vertices[:, 1]))
+
+
+def test_far_echoes_must_be_bright_and_only_retroreflectors_exceed_100():
+    count, rng = 4000, np.random.default_rng(0)
+    for material, bright in ((Material.CONCRETE, False), (Material.RETROREFLECTOR, True)):
+        hits = Hits(*(np.zeros(count),) * 4, np.full(count, material, np.uint8), np.ones(count))
+        echoes = Echoes(hits, np.full(count, 2.0), np.full(count, 8.0), np.ones(count, bool))
+        assert ((lidar_top.intensities(echoes, rng) > 100).mean() > 0.99) == bright
+    near, far = (lidar_top.heard(np.full(count, 5.0), np.full(count, at), rng) for at in (10.0, 70.0))
+    assert near.all() and not far.any()
 
 
 def test_other_worlds_have_no_work_sites():
