@@ -1,5 +1,5 @@
 # CMT small enough to learn the simulated world on two CPU cores in half an hour; all sensors in every sample.
-#   python tools/simulate.py nuscenes --out data/nuscenes-sim --preset train --scenes 60 --keyframes 10 \
+#   python tools/simulate.py nuscenes --out data/nuscenes-sim --preset train --scenes 60 --keyframes 5 \
 #       --resolution 225x400 --workers 2
 #   python tools/create_data.py nuscenes --root-path data/nuscenes-sim
 #   python tools/train.py configs/cmt/cmt-tiny_1xb2_nuscenes-sim.py

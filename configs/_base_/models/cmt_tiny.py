@@ -39,6 +39,8 @@ model = dict(
         encoder_channels=((16, 32), (32, 64), (64,)),
         encoder_paddings=((0, 1), (0, [0, 1, 1]), (0,)),
         block_type="basicblock",
+        # the usual 0.01 leaves the running averages behind weights that move as fast as here
+        norm_cfg=dict(type="BN1d", eps=1e-3, momentum=0.1),
     ),
     pts_backbone=dict(
         type="SECOND",
@@ -46,7 +48,7 @@ model = dict(
         out_channels=[64, 128],
         layer_nums=[3, 3],
         layer_strides=[1, 2],
-        norm_cfg=dict(type="BN", eps=1e-3, momentum=0.01),
+        norm_cfg=dict(type="BN", eps=1e-3, momentum=0.1),
         conv_cfg=dict(type="Conv2d", bias=False),
     ),
     pts_neck=dict(
@@ -54,7 +56,7 @@ model = dict(
         in_channels=[64, 128],
         out_channels=[64, 64],
         upsample_strides=[1, 2],
-        norm_cfg=dict(type="BN", eps=1e-3, momentum=0.01),
+        norm_cfg=dict(type="BN", eps=1e-3, momentum=0.1),
         upsample_cfg=dict(type="deconv", bias=False),
         use_conv_for_no_stride=True,
     ),
