@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from corruptions.core import InputError
 from corruptions.scores import group_means, mr, resilience, rmiou
 from corruptions.suites import Suite
+from perception3d.robustness.naming import Naming, naming_of, number
 from perception3d.robustness.rows import Row
-
-HEADLINE, OFFICIAL = "mIoU_present", "mIoU"
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class Line:
         type: type of corruption, empty for the clean setting.
         severity: name of its level.
         row: None where the setting has not run.
-        r: ``mIoU_present`` in per cent of the clean one, or None.
+        r: the headline metric in per cent of the clean one, or None.
     """
 
     folder: str
@@ -34,7 +33,7 @@ class Line:
     r: float | None
 
     def metric(self, name: str) -> float | None:
-        """``mIoU_present``, ``mIoU`` or ``acc`` in per cent, or None."""
+        """A metric of ``Score.metrics``, or None."""
         return _metric(self.row, name)
 
     @property
@@ -45,11 +44,18 @@ class Line:
 
 @dataclass(frozen=True)
 class TypeLine:
-    """A type of corruption, averaged over its settings; None where one of them is missing."""
+    """A type of corruption, averaged over its settings; None where one of them is missing.
+
+    Attributes:
+        name: the type.
+        headline: mean of the headline metric (``Naming``).
+        second: mean of the second metric.
+        r: ``headline`` in per cent of the clean score.
+    """
 
     name: str
-    miou_present: float | None
-    miou: float | None
+    headline: float | None
+    second: float | None
     r: float | None
 
 
@@ -62,7 +68,8 @@ class Table:
         clean: the setting without corruption.
         settings: the corrupted settings in order of evaluation.
         types: means of the types.
-        overall: means over the types: RmIoU (of either mIoU) and mR.
+        overall: means over the types: of both metrics (RmIoU) and of the retention (mR).
+        naming: what the scores are called.
     """
 
     suite: Suite
@@ -70,6 +77,7 @@ class Table:
     settings: tuple[Line, ...]
     types: tuple[TypeLine, ...]
     overall: TypeLine
+    naming: Naming
 
     @property
     def lines(self) -> tuple[Line, ...]:
@@ -96,80 +104,80 @@ def collect(suite: Suite, rows: Mapping[str, Row]) -> Table:
             f"rows of {suite.name}: expected one run, found rows of {len(fingerprints)} (other model, data, seed or "
             "engine); keep each run in its own folder"
         )
+    naming = naming_of(rows.values())
     scores = {
         metric: {setting.folder: _metric(rows.get(setting.folder), metric) for setting in suite.settings}
-        for metric in (HEADLINE, OFFICIAL)
+        for metric in (naming.headline, naming.second)
     }
     clean = rows.get(suite.clean_folder)
-    clean_miou = _metric(clean, HEADLINE)
-    r = resilience(scores[HEADLINE], clean_miou)
-    headline, official = (group_means(scores[metric], suite.types) for metric in (HEADLINE, OFFICIAL))
-    type_r = resilience(headline, clean_miou)
+    clean_score = _metric(clean, naming.headline)
+    r = resilience(scores[naming.headline], clean_score)
+    headline, second = (group_means(of_metric, suite.types) for of_metric in scores.values())
+    type_r = resilience(headline, clean_score)
     return Table(
         suite=suite,
-        clean=Line(suite.clean_folder, "", "", clean, None if clean_miou is None else 100.0),
+        clean=Line(suite.clean_folder, "", "", clean, None if clean_score is None else 100.0),
         settings=tuple(Line(s.folder, s.type, s.severity, rows.get(s.folder), r[s.folder]) for s in suite.settings),
-        types=tuple(TypeLine(name, headline[name], official[name], type_r[name]) for name in suite.types),
-        overall=TypeLine("RmIoU, mR", rmiou(headline), rmiou(official), mr(headline, clean_miou)),
+        types=tuple(TypeLine(name, headline[name], second[name], type_r[name]) for name in suite.types),
+        overall=TypeLine(", ".join(naming.means), rmiou(headline), rmiou(second), mr(headline, clean_score)),
+        naming=naming,
     )
 
 
 def types_markdown(table: Table) -> str:
-    """The table of the benchmark: clean, each type, RmIoU and mR."""
-    clean = TypeLine("clean", table.clean.metric(HEADLINE), table.clean.metric(OFFICIAL), table.clean.r)
+    """The table of the benchmark: clean, each type, and the means over the types."""
+    naming = table.naming
     lines = [
-        (
-            f"**{line.name}**" if line is table.overall else line.name,
-            *map(number, (line.miou_present, line.r, line.miou)),
-        )
-        for line in (clean, *table.types, table.overall)
+        (f"**{line.name}**" if line is table.overall else line.name, *map(number, (line.headline, line.r, line.second)))
+        for line in (_clean_type(table), *table.types, table.overall)
     ]
-    return markdown_table(("type", "mIoU_present", "R", "mIoU"), lines)
+    return markdown_table(("type", naming.headline, naming.retention, naming.second), lines)
 
 
 def settings_markdown(table: Table) -> str:
     """Every setting with its scores and time."""
+    naming = table.naming
     lines = []
     for line in table.lines:
-        scores = map(number, (line.metric(HEADLINE), line.r, line.metric(OFFICIAL), line.metric("acc")))
+        scores = map(number, (line.metric(naming.headline), line.r, line.metric(naming.second)))
+        further = (number(line.metric(name), f".{naming.digits}f") for name in naming.further)
         seconds = line.row.run["seconds_per_scan"] if line.row else None
-        lines.append((f"{line.folder} (failed)" if line.failed else line.folder, *scores, number(seconds, ".2f")))
-    return markdown_table(("setting", "mIoU_present", "R", "mIoU", "acc", "s/scan"), lines)
+        name = f"{line.folder} (failed)" if line.failed else line.folder
+        lines.append((name, *scores, *further, number(seconds, ".2f")))
+    header = ("setting", naming.headline, naming.retention, naming.second, *naming.further, f"s/{naming.sample}")
+    return markdown_table(header, lines)
 
 
 def settings_csv(table: Table) -> str:
-    """Every setting with all digits, and the IoU of each class in per cent; empty where there is no score."""
-    classes = class_names(table)
-    header = ["suite", "setting", "type", "severity", HEADLINE, "R", OFFICIAL, "acc", "samples", "seconds"]
+    """Every setting with all digits, and the score of each class in per cent; empty where there is no score."""
+    naming, classes = table.naming, class_names(table)
+    metrics = (naming.second, *naming.further)
+    columns = (naming.headline, naming.retention, *metrics)
+    header = ["suite", "setting", "type", "severity", *columns, "samples", "seconds"]
     lines = []
     for line in table.lines:
         score = line.row.score if line.row else None
-        scores = [line.metric(HEADLINE), line.r, line.metric(OFFICIAL), line.metric("acc")]
+        scores = [line.metric(naming.headline), line.r, *(line.metric(name) for name in metrics)]
         samples = score.samples if score else None
         seconds = line.row.run["seconds"] if line.row else None
-        iou = [score.class_iou[name] if score else None for name in classes]
-        lines.append([table.suite.name, line.folder, line.type, line.severity, *scores, samples, seconds, *iou])
-    return _csv([*header, *(f"IoU {name}" for name in classes)], lines)
+        of_class = [score.per_class[name] if score else None for name in classes]
+        lines.append([table.suite.name, line.folder, line.type, line.severity, *scores, samples, seconds, *of_class])
+    return _csv([*header, *(f"{naming.of_class} {name}" for name in classes)], lines)
 
 
 def types_csv(table: Table) -> str:
-    """The types, RmIoU and mR with all digits; empty where a setting is missing."""
-    clean = TypeLine("clean", table.clean.metric(HEADLINE), table.clean.metric(OFFICIAL), table.clean.r)
+    """The types and the means over them with all digits; empty where a setting is missing."""
+    naming = table.naming
     lines = [
-        [table.suite.name, line.name, line.miou_present, line.r, line.miou]
-        for line in (clean, *table.types, table.overall)
+        [table.suite.name, line.name, line.headline, line.r, line.second]
+        for line in (_clean_type(table), *table.types, table.overall)
     ]
-    return _csv(["suite", "type", HEADLINE, "R", OFFICIAL], lines)
+    return _csv(["suite", "type", naming.headline, naming.retention, naming.second], lines)
 
 
 def class_names(table: Table) -> list[str]:
     """Names of all classes, in the order of their train ids; empty before anything is scored."""
-    return next((list(line.row.score.class_iou) for line in table.lines if line.row and line.row.score), [])
-
-
-def number(value: float | None, form: str = ".1f") -> str:
-    """A number for people, or "-"."""
-    return "-" if value is None else format(value, form)
+    return next((list(line.row.score.per_class) for line in table.lines if line.row and line.row.score), [])
 
 
 def markdown_table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
@@ -183,6 +191,11 @@ def markdown_table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str
 
     rule = f"|{'|'.join(['-' * (widths[0] + 2), *('-' * (width + 1) + ':' for width in widths[1:])])}|"
     return "\n".join([joined(header), rule, *map(joined, lines)])
+
+
+def _clean_type(table: Table) -> TypeLine:
+    clean, naming = table.clean, table.naming
+    return TypeLine("clean", clean.metric(naming.headline), clean.metric(naming.second), clean.r)
 
 
 def _csv(header: Sequence[str], lines: Sequence[Sequence[object]]) -> str:

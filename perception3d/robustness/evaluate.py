@@ -1,4 +1,4 @@
-"""One trained model scored on corrupted versions of its test set, by mmengine's Runner and test loop."""
+"""One trained segmentation model scored on corrupted versions of its test set."""
 
 from __future__ import annotations
 
@@ -9,18 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from mmengine.config import Config
-from mmengine.device import get_device
 from mmengine.hooks import Hook
-from mmengine.registry import DATASETS, LOOPS, init_default_scope
 from mmengine.runner import Runner
 from numpy.typing import NDArray
 
 from corruptions.core import InputError
 from corruptions.suites import Setting, Suite
-from perception3d.launch import load_weights
 from perception3d.metrics.confusion import iou_per_class
+from perception3d.robustness.loaded_model import LoadedModel, check_test_set, type_name
 from perception3d.robustness.plan import is_clean
 from perception3d.robustness.rows import Score
 from perception3d.robustness.scenes import Scene
@@ -56,28 +53,19 @@ class SettingEvaluator:
         self._seed = seed
         self._suite = suite
         self._present = list(present_classes)
-        self._runner = _build_runner(config)
         self._example = _ExamplePrediction()
-        self._runner.register_hook(self._example)
-        load_weights(self._runner.model, str(checkpoint))
+        self._model = LoadedModel(config, checkpoint, [self._example])
 
     def __call__(self, setting: Setting) -> tuple[Score, Scene]:
         """Score a setting, and keep its example scan."""
-        dataloader = copy.deepcopy(self._config.test_dataloader)
-        pipeline = dataloader.dataset.pipeline
-        dataloader.dataset.pipeline = corrupted_pipeline(pipeline, setting, self._seed, self._suite.drop_of(setting))
-        dataloader.persistent_workers = False  # each setting has its own workers, which end with it
+        dataset = copy.deepcopy(self._config.test_dataloader.dataset)
+        dataset.pipeline = corrupted_pipeline(dataset.pipeline, setting, self._seed, self._suite.drop_of(setting))
         with tempfile.TemporaryDirectory(dir=self._config.work_dir, prefix=".metric-") as folder:
             evaluator = {**self._config.test_evaluator, "present_classes": self._present, "out_dir": folder}
-            loop = LOOPS.build(
-                self._config.test_cfg,
-                default_args={"runner": self._runner, "dataloader": dataloader, "evaluator": evaluator},
-            )
-            metrics = loop.run()
+            metrics, tested = self._model.test(dataset, evaluator)
             confusion = np.load(Path(folder) / "confusion_matrix.npy", allow_pickle=False)
-        dataset = loop.dataloader.dataset
-        score = make_score(metrics, confusion, dataset.metainfo["classes"], self._present, len(dataset))
-        return score, example_scene(dataset, setting, self._example.prediction)
+        score = make_score(metrics, confusion, tested.metainfo["classes"], self._present, len(tested))
+        return score, example_scene(tested, setting, self._example.prediction)
 
 
 class _ExamplePrediction(Hook):
@@ -98,26 +86,13 @@ def check_config(config: Config, name: str) -> None:
     It needs a model, and a test data set, loop and ``LidarSegMetric`` with a pipeline that loads labels and does not
     corrupt by itself.
     """
-    missing = [key for key in ("model", "test_dataloader", "test_evaluator", "test_cfg") if not config.get(key)]
-    if missing:
-        raise InputError(f"{name}: expected a config with a test set, found none of {', '.join(missing)}; add them")
-    metric = config.test_evaluator
-    if not isinstance(metric, dict) or _type_name(metric) != "LidarSegMetric":
-        found = _type_name(metric) if isinstance(metric, dict) else metric
-        raise InputError(f"{name}: expected test_evaluator of type perception3d.LidarSegMetric, found {found}")
+    found = check_test_set(config, name)
+    if found != "LidarSegMetric":
+        raise InputError(
+            f"{name}: expected test_evaluator of type perception3d.LidarSegMetric or perception3d.NuScenesDetMetric, "
+            f"found {found}"
+        )
     label_index(config.test_dataloader.dataset.get("pipeline", []))
-
-
-def build_dataset(config: Config) -> Any:
-    """The clean test set of a config."""
-    init_default_scope(config.get("default_scope", "mmdet3d"))
-    return DATASETS.build(config.test_dataloader.dataset)
-
-
-def device_name() -> str:
-    """The device that models run on: "cpu", or the name of the accelerator."""
-    device = get_device()
-    return torch.cuda.get_device_name() if device == "cuda" else device
 
 
 def label_index(pipeline: Sequence[dict[str, Any]]) -> int:
@@ -126,7 +101,7 @@ def label_index(pipeline: Sequence[dict[str, Any]]) -> int:
     Raises:
         InputError: for none or several, or a pipeline that corrupts points already.
     """
-    names = [_type_name(transform) for transform in pipeline]
+    names = [type_name(transform) for transform in pipeline]
     if names.count("LoadLidarLabels") != 1 or "CorruptPoints" in names:
         raise InputError(
             "test pipeline: expected perception3d.LoadLidarLabels once and no CorruptPoints (the sweep inserts it), "
@@ -202,30 +177,3 @@ def make_score(
         confusion=confusion.tolist(),
         samples=samples,
     )
-
-
-def _build_runner(config: Config) -> Runner:
-    """A Runner for testing alone: no training parts, no hooks that write checkpoints or draw."""
-    config = copy.deepcopy(config)
-    for part in ("train_dataloader", "train_cfg", "optim_wrapper", "val_dataloader", "val_cfg", "val_evaluator"):
-        config[part] = None
-    hooks = ("runtime_info", "timer", "sampler_seed", "logger", "param_scheduler", "checkpoint")
-    config.update(
-        auto_scale_lr=None,
-        custom_hooks=None,
-        default_hooks=dict.fromkeys(hooks),
-        launcher="none",
-        load_from=None,
-        log_level="WARNING",
-        param_scheduler=None,
-        resume=False,
-        visualizer=None,
-        work_dir=str(Path(config.work_dir) / "log"),
-    )
-    return Runner.from_cfg(config)
-
-
-def _type_name(part: dict[str, Any]) -> str:
-    """Class name of a config part, without its scope."""
-    kind = part.get("type", "")
-    return kind.rpartition(".")[2] if isinstance(kind, str) else kind.__name__

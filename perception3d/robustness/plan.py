@@ -66,6 +66,7 @@ def config_hash(config: Mapping[str, Any]) -> str:
     """
     dataset = {key: value for key, value in config["test_dataloader"]["dataset"].items() if key not in PLACES}
     parts = {key: config[key] for key in ("model", "test_evaluator", "test_cfg")}
+    parts["test_evaluator"] = {key: value for key, value in parts["test_evaluator"].items() if key not in PLACES}
     text = json.dumps({**parts, "dataset": dataset}, sort_keys=True, default=repr)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -85,6 +86,29 @@ def data_hash(infos: Iterable[Mapping[str, Any]]) -> str:
             raise InputError(f"{info['lidar_path']}: expected a scan with labels, found none; sweep the val split")
         sizes = [_size(info[key]) for key in ("lidar_path", "pts_semantic_mask_path")]
         digest.update(f"{info['sample_id']} {sizes[0]} {sizes[1]}\n".encode())
+    return digest.hexdigest()
+
+
+def keyframes_hash(infos: Iterable[Mapping[str, Any]], sensors: Sequence[str]) -> str:
+    """Hash of a list of keyframes: tokens, sizes of the files of the sensors in use, number of objects, in order.
+
+    Args:
+        infos: infos of the data set.
+        sensors: "lidar" (keyframe and sweeps), "camera".
+
+    Raises:
+        InputError: for a missing file.
+    """
+    digest = hashlib.sha256()
+    for info in infos:
+        paths = []
+        if "lidar" in sensors:
+            clouds = [info, *info.get("lidar_sweeps", ())]
+            paths += [cloud["lidar_points"]["lidar_path"] for cloud in clouds]
+        if "camera" in sensors:
+            paths += [camera["img_path"] for camera in info["images"].values()]
+        sizes = " ".join(str(_size(path)) for path in paths)
+        digest.update(f"{info['token']} {sizes} {len(info.get('instances', ()))}\n".encode())
     return digest.hexdigest()
 
 

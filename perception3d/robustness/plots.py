@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from perception3d.robustness.collect import HEADLINE, Line, Table, class_names, number
+from perception3d.robustness.collect import Line, Table, class_names, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,13 +19,14 @@ BLUE, GREY = "#0072B2", "#666666"
 
 
 def heat_map(table: Table) -> Figure:
-    """Settings by rows; mIoU, R and the IoU of each class that occurs in the clean ground truth by columns."""
+    """Settings by rows; headline, what is left of it, and the score of each class of the ground truth by columns."""
     from matplotlib import colormaps
     from matplotlib.figure import Figure
 
     present = _present(table)
-    columns = [HEADLINE, "R", *(name for name in class_names(table) if name in present)]
-    values = np.array([[_cell(line, column) for column in columns] for line in table.lines], dtype=float)
+    naming = table.naming
+    columns = [naming.headline, naming.retention, *(name for name in class_names(table) if name in present)]
+    values = np.array([[_cell(table, line, column) for column in columns] for line in table.lines], dtype=float)
     figure = Figure(figsize=(2.6 + 0.62 * len(columns), 1.9 + 0.36 * len(table.lines)), dpi=DPI, layout="constrained")
     axis = figure.add_subplot()
     colours = colormaps[COLOUR_MAP].with_extremes(bad="#EEEEEE")
@@ -38,27 +39,34 @@ def heat_map(table: Table) -> Figure:
     axis.axvline(1.5, color="white", linewidth=3)
     for first in _first_of_types(table.lines):
         axis.axhline(first - 0.5, color="white", linewidth=3)
-    figure.colorbar(image, ax=axis, label="mIoU_present, R and IoU of each class [%]", pad=0.015, fraction=0.03)
+    figure.colorbar(
+        image,
+        ax=axis,
+        label=f"{naming.headline}, {naming.retention} and {naming.of_class} of each class [%]",
+        pad=0.015,
+        fraction=0.03,
+    )
     return figure
 
 
 def severity_curves(table: Table) -> Figure:
-    """The mIoU over severity, one panel for each type of corruption, from the clean score on."""
+    """The headline metric over severity, one panel for each type of corruption, from the clean score on."""
     from matplotlib.figure import Figure
 
     types = table.suite.types
     figure = Figure(figsize=(2.1 * len(types) + 0.5, 3.1), dpi=DPI, layout="constrained")
     axes = figure.subplots(1, len(types), sharey=True, squeeze=False)[0]
-    clean = table.clean.metric(HEADLINE)
+    headline = table.naming.headline
+    clean = table.clean.metric(headline)
     for axis, name in zip(axes, types, strict=True):
         lines = [line for line in table.settings if line.type == name]
-        scores = [clean, *(line.metric(HEADLINE) for line in lines)]
+        scores = [clean, *(line.metric(headline) for line in lines)]
         _draw_curve(axis, scores)
         axis.set_xticks(range(len(scores)), ["clean", *(line.severity for line in lines)], rotation=30)
         axis.set_title(name.replace("_", " "), fontsize=11)
         if clean is not None:
             axis.axhline(clean, color=GREY, linewidth=1, linestyle="--", zorder=0)
-    axes[0].set_ylabel("mIoU_present [%]")
+    axes[0].set_ylabel(f"{headline} [%]")
     axes[0].set_ylim(0, 100)
     return figure
 
@@ -84,13 +92,13 @@ def _write_cells(axis: Axes, values: np.ndarray) -> None:
         axis.text(column, row, text, ha="center", va="center", color=colour, fontsize=9)
 
 
-def _cell(line: Line, column: str) -> float | None:
+def _cell(table: Table, line: Line, column: str) -> float | None:
     """Value of a setting in a column of the heat map."""
-    if column == HEADLINE:
-        return line.metric(HEADLINE)
-    if column == "R":
+    if column == table.naming.headline:
+        return line.metric(column)
+    if column == table.naming.retention:
         return line.r
-    return line.row.score.class_iou[column] if line.row and line.row.score else None
+    return line.row.score.per_class[column] if line.row and line.row.score else None
 
 
 def _present(table: Table) -> set[str]:

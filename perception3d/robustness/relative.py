@@ -1,4 +1,4 @@
-"""Scores relative to clean data and to a baseline model, as Robo3D defines them: CE, RR, mCE and mRR."""
+"""Scores relative to clean data and to a baseline model: CE, RR of Robo3D, and RA, RRA of MultiCorrupt."""
 
 from __future__ import annotations
 
@@ -6,9 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from corruptions.core import InputError
-from corruptions.scores import corruption_errors, mce, mrr, resilience_rates
+from corruptions.scores import (
+    Levels,
+    corruption_errors,
+    mce,
+    mra,
+    mrr,
+    mrra,
+    relative_resistance_abilities,
+    resilience_rates,
+    resistance_abilities,
+)
 from corruptions.suites import Suite
-from perception3d.robustness.collect import HEADLINE, markdown_table, number
+from perception3d.robustness.collect import markdown_table
+from perception3d.robustness.naming import DETECTION, naming_of, number
 from perception3d.robustness.rows import Row
 
 SHARED = ("suite", "seed", "data", "engine")
@@ -21,17 +32,35 @@ class RelativeLine:
 
     Attributes:
         name: the type.
-        rr: mean mIoU_present over its settings, in per cent of the clean one.
-        ce: sum of 100 - mIoU_present over its settings, in per cent of the baseline's; None without a baseline.
+        retained: RR, in per cent of the clean mIoU_present; of a detector RA, as a fraction of the clean NDS.
+        against: CE, the errors in per cent of the baseline's; of a detector RRA, the gain over the baseline in per
+            cent. None without a baseline.
     """
 
     name: str
-    rr: float | None
-    ce: float | None
+    retained: float | None
+    against: float | None
 
 
-def relative_scores(suite: Suite, rows: Mapping[str, Row], baseline: Mapping[str, Row]) -> list[RelativeLine]:
-    """CE and RR of each type, then their means mCE and mRR.
+@dataclass(frozen=True)
+class Relative:
+    """Relative scores of a model.
+
+    Attributes:
+        types: each type.
+        mean: means over the types, named after both.
+        names: names of the columns.
+        digits: digits of the first column.
+    """
+
+    types: tuple[RelativeLine, ...]
+    mean: RelativeLine
+    names: tuple[str, str]
+    digits: int
+
+
+def relative_scores(suite: Suite, rows: Mapping[str, Row], baseline: Mapping[str, Row]) -> Relative:
+    """Each type against clean and against a baseline, then the means.
 
     Args:
         suite: the suite.
@@ -39,32 +68,48 @@ def relative_scores(suite: Suite, rows: Mapping[str, Row], baseline: Mapping[str
         baseline: rows of the baseline model; may be empty.
 
     Raises:
-        InputError: for rows of other scans, another seed or engine than the baseline's.
+        InputError: for rows of another task, other scans, another seed or engine than the baseline's.
     """
-    _check_comparable(rows, baseline)
-    levels, reference = _levels(suite, rows), _levels(suite, baseline)
-    clean = _metric(rows.get(suite.clean_folder))
-    rates, errors = resilience_rates(levels, clean), corruption_errors(levels, reference)
-    lines = [RelativeLine(name, rates[name], errors[name]) for name in levels]
-    return [*lines, RelativeLine("mRR, mCE", mrr(levels, clean), mce(levels, reference))]
+    check_comparable(rows, baseline)
+    return relative_to(suite, rows, levels_of(suite, baseline))
 
 
-def relative_markdown(lines: list[RelativeLine]) -> str:
+def relative_to(suite: Suite, rows: Mapping[str, Row], reference: Levels) -> Relative:
+    """The same against the headline scores of a baseline by type and level, wherever they come from."""
+    naming = naming_of(rows.values())
+    levels = levels_of(suite, rows)
+    clean = _metric(rows.get(suite.clean_folder), naming.headline)
+    if naming is DETECTION:
+        own, other = resistance_abilities(levels, clean), relative_resistance_abilities(levels, reference)
+        mean = RelativeLine("mRA, mRRA", mra(levels, clean), mrra(levels, reference))
+        names, digits = ("RA", "RRA"), 3
+    else:
+        own, other = resilience_rates(levels, clean), corruption_errors(levels, reference)
+        mean = RelativeLine("mRR, mCE", mrr(levels, clean), mce(levels, reference))
+        names, digits = ("RR", "CE"), 1
+    return Relative(tuple(RelativeLine(name, own[name], other[name]) for name in levels), mean, names, digits)
+
+
+def relative_markdown(relative: Relative) -> str:
     """The lines as a table."""
-    *types, mean = lines
-    cells = [(line.name, number(line.rr), number(line.ce)) for line in types]
-    return markdown_table(("type", "RR", "CE"), [*cells, (f"**{mean.name}**", number(mean.rr), number(mean.ce))])
+    lines = [
+        (name, number(line.retained, f".{relative.digits}f"), number(line.against))
+        for name, line in [
+            *((line.name, line) for line in relative.types),
+            (f"**{relative.mean.name}**", relative.mean),
+        ]
+    ]
+    return markdown_table(("type", *relative.names), lines)
 
 
-def _levels(suite: Suite, rows: Mapping[str, Row]) -> dict[str, list[float | None]]:
-    return {name: [_metric(rows.get(folder)) for folder in folders] for name, folders in suite.types.items()}
+def levels_of(suite: Suite, rows: Mapping[str, Row]) -> dict[str, list[float | None]]:
+    """Headline scores by type, in the order of the levels; None where a setting is missing."""
+    headline = naming_of(rows.values()).headline
+    return {name: [_metric(rows.get(folder), headline) for folder in folders] for name, folders in suite.types.items()}
 
 
-def _metric(row: Row | None) -> float | None:
-    return row.score.metrics[HEADLINE] if row is not None and row.score is not None else None
-
-
-def _check_comparable(rows: Mapping[str, Row], baseline: Mapping[str, Row]) -> None:
+def check_comparable(rows: Mapping[str, Row], baseline: Mapping[str, Row]) -> None:
+    """Raise :class:`InputError` for rows that are not of the same corrupted data, scored the same way."""
     for row, other in ((row, other) for row in list(rows.values())[:1] for other in list(baseline.values())[:1]):
         differing = [name for name in SHARED if getattr(row.fingerprint, name) != getattr(other.fingerprint, name)]
         if differing:
@@ -74,3 +119,7 @@ def _check_comparable(rows: Mapping[str, Row], baseline: Mapping[str, Row]) -> N
                 f"baseline: expected rows of the same corrupted data ({expected}), found others ({found}); score the "
                 "baseline on the same data"
             )
+
+
+def _metric(row: Row | None, name: str) -> float | None:
+    return row.score.metrics.get(name) if row is not None and row.score is not None else None

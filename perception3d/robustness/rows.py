@@ -10,7 +10,7 @@ import dataclasses
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -47,18 +47,28 @@ class Score:
     """Result of one setting.
 
     Attributes:
-        metrics: ``mIoU``, ``mIoU_present`` and ``acc`` in percent.
-        class_iou: IoU in percent by class name; None for a class that is not present and not predicted.
-        present_classes: the classes that ``mIoU_present`` averages over, the same for all settings of a sweep.
-        confusion: counts of points as the metric defines its rows and columns.
-        samples: number of scans.
+        metrics: segmentation: ``mIoU``, ``mIoU_present`` and ``acc`` in percent. Detection: ``NDS`` and ``mAP`` in
+            percent, then the mean errors in their units, None where they are not defined.
+        class_iou: IoU in percent by class name; None for a class that is not present and not predicted. Empty in
+            detection.
+        present_classes: the classes that occur in the ground truth, which ``mIoU_present`` averages over; the same for
+            all settings of a sweep.
+        confusion: counts of points as the metric defines its rows and columns. Empty in detection.
+        samples: number of scans or keyframes.
+        class_ap: AP in percent by class name. Empty in segmentation.
     """
 
-    metrics: dict[str, float]
+    metrics: dict[str, float | None]
     class_iou: dict[str, float | None]
     present_classes: list[str]
     confusion: list[list[int]]
     samples: int
+    class_ap: dict[str, float | None] = field(default_factory=dict)
+
+    @property
+    def per_class(self) -> dict[str, float | None]:
+        """The IoU of each class, in detection its AP, in percent."""
+        return self.class_ap or self.class_iou
 
 
 @dataclass(frozen=True)
@@ -66,7 +76,8 @@ class Row:
     """One setting of a sweep: its score, or why there is none.
 
     Attributes:
-        setting: ``folder``, ``type``, ``severity``, ``corruption``, ``level`` and ``params`` of the setting.
+        setting: ``folder``, ``type``, ``severity``, ``corruption``, ``level`` and ``params`` of the setting, and its
+            ``parts`` where it is one of several sensors.
         fingerprint: what the score depends on.
         score: None when the setting failed.
         error: message and traceback of a failed setting, otherwise None.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from corruptions.core import InputError
 from corruptions.files import write_atomically
 from corruptions.suites import Setting
+from perception3d.robustness.naming import naming_of, number
 from perception3d.robustness.plan import is_clean
 from perception3d.robustness.rows import Fingerprint, Row, Score, write_row
 from perception3d.robustness.scenes import Scene, scene_bytes, scene_path
@@ -48,11 +50,11 @@ def run_settings(
     """
     written: list[Row] = []
     started = time.perf_counter()
-    for number, setting in enumerate(todo, start=1):
+    for place, setting in enumerate(todo, start=1):
         row = run_setting(setting, evaluate, fingerprint, work_dir, origin)
         written.append(row)
-        remaining_s = (time.perf_counter() - started) / number * (len(todo) - number)
-        say(f"[{number:{len(str(len(todo)))}}/{len(todo)}] {progress(row)}  ETA {duration(remaining_s)}")
+        remaining_s = (time.perf_counter() - started) / place * (len(todo) - place)
+        say(f"[{place:{len(str(len(todo)))}}/{len(todo)}] {progress(row)}  ETA {duration(remaining_s)}")
     return written
 
 
@@ -77,6 +79,8 @@ def run_setting(
     }
     names = ("folder", "type", "severity", "corruption", "level")
     fields = {**{name: getattr(setting, name) for name in names}, "params": dict(setting.params)}
+    if setting.parts:
+        fields["parts"] = [asdict(part) for part in setting.parts]
     row = Row(fields, fingerprint, score, error, run)
     if scene is not None:  # the row comes last: where there is a score there is an example scan
         write_atomically(scene_path(work_dir, fingerprint.suite, setting.folder), scene_bytes(scene))
@@ -97,7 +101,8 @@ def progress(row: Row) -> str:
     name = f"{row.setting['folder']:18}"
     if row.score is None:
         return f"{name} FAILED: {row.error['message'] if row.error else ''}"
-    scores = "  ".join(f"{key} {row.score.metrics[key]:5.1f}" for key in ("mIoU_present", "mIoU", "acc"))
+    shown = naming_of([row]).progress
+    scores = "  ".join(f"{key} {number(row.score.metrics[key]):>5}" for key in shown)
     return f"{name} {scores}  {row.run['seconds']:.1f} s ({row.run['seconds_per_scan']:.2f} s/scan)"
 
 

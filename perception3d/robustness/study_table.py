@@ -6,7 +6,8 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 
 from corruptions.suites import Suite
-from perception3d.robustness.collect import HEADLINE, Table, markdown_table, number
+from perception3d.robustness.collect import Table, markdown_table, number
+from perception3d.robustness.naming import SEGMENTATION
 
 Score = float | None
 MISSING = "-"
@@ -21,7 +22,7 @@ def study_markdown(suite: Suite, tables: Mapping[str, Sequence[Table]], minutes:
         minutes: training times of the finished trainings, by model.
     """
     legend = (
-        f"{HEADLINE} in per cent; mean over the seeds that have a score, +- their standard deviation; "
+        f"{SEGMENTATION.headline} in per cent; mean over the seeds that have a score, +- their standard deviation; "
         f'"{MISSING}" not measured yet. A type is the mean of its settings, RmIoU and mR are means over the types.'
     )
     return f"{types_table(suite, tables, minutes)}\n\n{settings_table(suite, tables)}\n\n{legend}"
@@ -30,15 +31,15 @@ def study_markdown(suite: Suite, tables: Mapping[str, Sequence[Table]], minutes:
 def types_table(suite: Suite, tables: Mapping[str, Sequence[Table]], minutes: Mapping[str, Sequence[float]]) -> str:
     """One line per model: clean, RmIoU, mR, each type, seeds that are complete, minutes of training."""
     columns: dict[str, Callable[[Table], Score]] = {
-        "clean": lambda table: table.clean.metric(HEADLINE),
-        "RmIoU": lambda table: table.overall.miou_present,
+        "clean": lambda table: table.clean.metric(table.naming.headline),
+        "RmIoU": lambda table: table.overall.headline,
         "mR": lambda table: table.overall.r,
         **{kind: _type_score(kind) for kind in suite.types},
     }
     lines = []
     for model, seeds in tables.items():
         cells = [spread([score(table) for table in seeds]) for score in columns.values()]
-        complete = sum(table.overall.miou_present is not None for table in seeds)
+        complete = sum(table.overall.headline is not None for table in seeds)
         lines.append((model, *cells, f"{complete}/{len(seeds)}", spread(list(minutes.get(model, ())), ".0f")))
     return markdown_table(("model", *columns, "seeds", "train min"), lines)
 
@@ -47,7 +48,7 @@ def settings_table(suite: Suite, tables: Mapping[str, Sequence[Table]]) -> str:
     """One line per setting, one column per model."""
     lines = []
     for index, folder in enumerate((suite.clean_folder, *(setting.folder for setting in suite.settings))):
-        scores = ([table.lines[index].metric(HEADLINE) for table in seeds] for seeds in tables.values())
+        scores = ([table.lines[index].metric(table.naming.headline) for table in seeds] for seeds in tables.values())
         lines.append((folder, *map(spread, scores)))
     return markdown_table(("setting", *tables), lines)
 
@@ -62,4 +63,4 @@ def spread(values: Sequence[Score], form: str = ".1f") -> str:
 
 
 def _type_score(kind: str) -> Callable[[Table], Score]:
-    return lambda table: next(line.miou_present for line in table.types if line.name == kind)
+    return lambda table: next(line.headline for line in table.types if line.name == kind)

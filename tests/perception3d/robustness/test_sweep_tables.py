@@ -16,13 +16,13 @@ def test_scores_against_hand_arithmetic(all_rows):
     table = collect(SEMANTICKITTI_C, all_rows)
     assert table.clean.metric("mIoU_present") == 80
     # levels cancel within a type: R = 72/80, 60/80, 40/80, 76/80, 64/80, 48/80
-    assert {line.name: line.miou_present for line in table.types} == pytest.approx(
+    assert {line.name: line.headline for line in table.types} == pytest.approx(
         {"fog": 72, "snowfall": 60, "local_distortion": 40, "global_outliers": 76, "32beam": 64, "16beam": 48}
     )
     assert [line.r for line in table.types] == pytest.approx([90, 75, 50, 95, 80, 60])
-    assert table.overall.miou_present == pytest.approx(60)  # (72 + 60 + 40 + 76 + 64 + 48) / 6 = 360 / 6
+    assert table.overall.headline == pytest.approx(60)  # (72 + 60 + 40 + 76 + 64 + 48) / 6 = 360 / 6
     assert table.overall.r == pytest.approx(75)  # (90 + 75 + 50 + 95 + 80 + 60) / 6 = 450 / 6
-    assert table.overall.miou == pytest.approx(45)  # three quarters of 60
+    assert table.overall.second == pytest.approx(45)  # three quarters of 60
     fog_light = table.settings[0]
     assert (fog_light.folder, fog_light.metric("mIoU_present"), fog_light.r) == ("fog_light", 76, pytest.approx(95))
 
@@ -46,8 +46,8 @@ def test_a_missing_setting_takes_every_mean_over_it_along(all_rows, make_row, fa
     if failed:
         all_rows["fog_moderate"] = make_row("fog_moderate", None)
     table = collect(SEMANTICKITTI_C, all_rows)
-    assert [line.miou_present is None for line in table.types] == [True] + [False] * 5
-    assert (table.types[0].r, table.overall.miou_present, table.overall.r) == (None, None, None)
+    assert [line.headline is None for line in table.types] == [True] + [False] * 5
+    assert (table.types[0].r, table.overall.headline, table.overall.r) == (None, None, None)
     lines = cells(settings_markdown(table))
     name = "fog_moderate (failed)" if failed else "fog_moderate"
     assert lines[4] == [name, "-", "-", "-", "-", "2.00" if failed else "-"]
@@ -58,7 +58,7 @@ def test_a_missing_setting_takes_every_mean_over_it_along(all_rows, make_row, fa
 def test_without_the_clean_score_there_is_no_r(all_rows):
     del all_rows["clean_data"]
     table = collect(SEMANTICKITTI_C, all_rows)
-    assert table.overall.miou_present == pytest.approx(60)
+    assert table.overall.headline == pytest.approx(60)
     assert table.overall.r is None
     assert {line.r for line in table.lines} == {None}
 

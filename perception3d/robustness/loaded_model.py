@@ -1,0 +1,105 @@
+"""A trained model, loaded once and tested on one data set after another by mmengine's Runner and test loop."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.hooks import Hook
+from mmengine.registry import DATASETS, LOOPS, init_default_scope
+from mmengine.runner import Runner
+
+from corruptions.core import InputError
+from perception3d.launch import load_weights
+
+
+class LoadedModel:
+    """The model of a config with its weights.
+
+    Args:
+        config: an mmengine config with a test set (see :func:`check_test_set`), with the work dir to use.
+        checkpoint: weights of the config's model.
+        hooks: hooks that see every test run.
+
+    Raises:
+        InputError: for a checkpoint that does not fit the model.
+    """
+
+    def __init__(self, config: Config, checkpoint: Path, hooks: Sequence[Hook] = ()) -> None:
+        self._config = config
+        self._runner = _build_runner(config)
+        for hook in hooks:
+            self._runner.register_hook(hook)
+        load_weights(self._runner.model, str(checkpoint))
+
+    def test(self, dataset: Mapping[str, Any], evaluator: Mapping[str, Any]) -> tuple[dict[str, float], Any]:
+        """Test on a data set.
+
+        Args:
+            dataset: its config.
+            evaluator: config of the metric.
+
+        Returns:
+            What the metric gives, and the data set.
+        """
+        dataloader = copy.deepcopy(self._config.test_dataloader)
+        dataloader.dataset = dataset
+        dataloader.persistent_workers = False  # each setting has its own workers, which end with it
+        loop = LOOPS.build(
+            self._config.test_cfg,
+            default_args={"runner": self._runner, "dataloader": dataloader, "evaluator": dict(evaluator)},
+        )
+        return loop.run(), loop.dataloader.dataset
+
+
+def check_test_set(config: Config, name: str) -> str:
+    """Class name of the metric of a config; raises :class:`InputError` for one without model or test set."""
+    missing = [key for key in ("model", "test_dataloader", "test_evaluator", "test_cfg") if not config.get(key)]
+    if missing:
+        raise InputError(f"{name}: expected a config with a test set, found none of {', '.join(missing)}; add them")
+    metric = config.test_evaluator
+    return type_name(metric) if isinstance(metric, dict) else str(metric)
+
+
+def build_dataset(config: Config) -> Any:
+    """The clean test set of a config."""
+    init_default_scope(config.get("default_scope", "mmdet3d"))
+    return DATASETS.build(config.test_dataloader.dataset)
+
+
+def device_name() -> str:
+    """The device that models run on: "cpu", or the name of the accelerator."""
+    device = get_device()
+    return torch.cuda.get_device_name() if device == "cuda" else device
+
+
+def type_name(part: Mapping[str, Any]) -> str:
+    """Class name of a config part, without its scope."""
+    kind = part.get("type", "")
+    return kind.rpartition(".")[2] if isinstance(kind, str) else kind.__name__
+
+
+def _build_runner(config: Config) -> Runner:
+    """A Runner for testing alone: no training parts, no hooks that write checkpoints or draw."""
+    config = copy.deepcopy(config)
+    for part in ("train_dataloader", "train_cfg", "optim_wrapper", "val_dataloader", "val_cfg", "val_evaluator"):
+        config[part] = None
+    hooks = ("runtime_info", "timer", "sampler_seed", "logger", "param_scheduler", "checkpoint")
+    config.update(
+        auto_scale_lr=None,
+        custom_hooks=None,
+        default_hooks=dict.fromkeys(hooks),
+        launcher="none",
+        load_from=None,
+        log_level="WARNING",
+        param_scheduler=None,
+        resume=False,
+        visualizer=None,
+        work_dir=str(Path(config.work_dir) / "log"),
+    )
+    return Runner.from_cfg(config)
