@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import statistics
+import sys
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -16,11 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 import corruptions
+from corruptions import preview
 from corruptions.catalog import CATALOG
-from corruptions.core import Scan
+from corruptions.core import InputError, Scan, unknown
 from corruptions.describe import view_corruptions
+from corruptions.files import write_atomically
 from corruptions.sensors import rings_of
 
+SYNTHETIC = "synthetic"
 # Named in every report, as they decide the speed.
 PACKAGES = ("numpy", "scipy", "numba", "opencv-python-headless")
 
@@ -56,6 +61,49 @@ class Row:
     peak_mb: float
     copies: float
     first_call_ms: float | None
+
+
+def run(scan: Path | None, camera: str | None, chosen: Sequence[str], repeat: int, out: Path | None) -> None:
+    """Measure the corruptions of one sensor, and print a table; each row goes to stderr when it is there.
+
+    Args:
+        scan: sweep to corrupt; without one a synthetic one.
+        camera: image to corrupt in place of a sweep, or "synthetic".
+        chosen: corruptions; none for all.
+        repeat: calls per level.
+        out: JSON file of the figures.
+
+    Raises:
+        InputError: for unknown corruptions and wrong files.
+    """
+    known = view_corruptions() if camera else CATALOG
+    for name in chosen:
+        if name not in known:
+            raise InputError(unknown("camera corruption" if camera else "corruption", name, known))
+    names = [name for name in known if not chosen or name in chosen]
+    path = None if camera == SYNTHETIC else Path(camera) if camera else scan
+    rows: list[Row] = []
+    for row in _measured(path, bool(camera), names, repeat):
+        rows.append(row)
+        print(f"{row.corruption} {row.level}: {row.ms:.1f} ms", file=sys.stderr)
+    print(", ".join(f"{key} {value}" for key, value in machine().items()), markdown(rows), sep="\n\n")
+    if out is not None:
+        figures = {"machine": machine(), "rows": [asdict(row) for row in rows]}
+        write_atomically(out, (json.dumps(figures, indent=2) + "\n").encode())
+
+
+def _measured(path: Path | None, camera: bool, names: Sequence[str], repeat: int) -> Iterator[Row]:
+    """Rows of a file, or of a synthetic sweep or image."""
+    labels = label_file(path) if path is not None else None
+    source = preview.synthetic_source(camera) if path is None else preview.file_source(path, labels)
+    if source.scan is None or source.image is not None:
+        import cv2
+
+        cv2.setNumThreads(1)
+        return measure_image(np.asarray(source.image), names, repeat)
+    scan, ring_ms = with_rings(source.scan)
+    print(f"{source.id}: {len(scan.points)} points; estimating the rings of a file without them: {ring_ms:.1f} ms")
+    return measure_scan(scan, names, repeat)
 
 
 def measure_scan(scan: Scan, names: Sequence[str], repeat: int) -> Iterator[Row]:
@@ -138,6 +186,14 @@ def with_rings(scan: Scan) -> tuple[Scan, float]:
     start = time.perf_counter()
     ring, num_rings = rings_of(scan)
     return replace(scan, ring=ring, num_rings=num_rings), 1000 * (time.perf_counter() - start)
+
+
+def load_points(path: Path | None) -> NDArray[np.float32]:
+    """Points (N, 4) of a scan file, or of a synthetic sweep of the size of SemanticKITTI's."""
+    source = preview.synthetic_source(False) if path is None else preview.file_source(path, None)
+    if source.scan is None:
+        raise InputError(f"{path}: expected a scan, found an image")
+    return source.scan.points
 
 
 def label_file(scan: Path) -> Path | None:

@@ -25,7 +25,7 @@ from mmengine.registry import init_default_scope
 from numpy.typing import NDArray
 
 from corruptions.core import InputError
-from perception3d.launch import read_config, read_weights
+from perception3d.launch import check_device, read_config, read_weights
 from perception3d.transforms import LoadLidarLabels, LoadLidarSweeps, LoadMultiViewImages, ResizeCropFlipImages
 
 LIDAR_STEPS = (LoadLidarSweeps, LoadPointsFromFile)
@@ -50,7 +50,8 @@ def init_model(
         The model in evaluation mode, with the config in ``cfg``.
 
     Raises:
-        InputError: for a missing or wrong config, and a missing, unsafe or other model's checkpoint.
+        InputError: for a missing or wrong config, a missing, unsafe or other model's checkpoint, and a CUDA device on a
+            machine without.
     """
     cfg = config
     if not isinstance(cfg, Config):
@@ -61,7 +62,9 @@ def init_model(
     if checkpoint is not None:
         model.load_state_dict(read_weights(model, str(checkpoint)))
     model.cfg = cfg
-    return model.to(device or ("cuda" if torch.cuda.is_available() else "cpu")).eval()
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    check_device(device)
+    return model.to(device).eval()
 
 
 def inference_detector(

@@ -148,6 +148,12 @@ def build_runner(cfg: Config) -> Runner:
         raise InputError(f"{cfg.filename}: {str(error).strip(chr(34))}; correct the config") from error
 
 
+def check_device(device: str | torch.device) -> None:
+    """Raise :class:`InputError` for a CUDA device on a machine without."""
+    if str(device).startswith("cuda") and not torch.cuda.is_available():
+        raise InputError(f"--device {device}: expected a CUDA machine, found none; use --device cpu")
+
+
 def check_checkpoint(path: str) -> None:
     """Raise :class:`InputError` unless ``path`` is a file."""
     if not Path(path).is_file():

@@ -15,6 +15,7 @@ from mmengine.registry import init_default_scope
 from numpy.typing import NDArray
 
 from corruptions.core import InputError
+from perception3d.launch import check_device
 from perception3d.models.segmentation.segmentor import LidarSegmentor
 from perception3d.registry import MODELS
 
@@ -44,8 +45,7 @@ class Row:
 
 def load_models(paths: Sequence[Path], device: str) -> dict[str, LidarSegmentor]:
     """Model of each config with random weights, by the name of the config."""
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise InputError(f"--device {device}: expected a CUDA machine, found none; use --device cpu")
+    check_device(device)
     models = {}
     for path in paths:
         if not path.is_file():
