@@ -23,8 +23,10 @@ MODELS = [
     "nuscenes-devkit==1.2.0",
     "numpy<2",  # nuscenes-devkit 1.2
     "matplotlib",
+    "jinja2",  # the report page; BSD-3
 ]
 SIMULATION = ["open3d==0.20.0"]
+EXPORT = ["onnx", "onnxscript", "onnxruntime", "numpy<2"]
 CLUSTER = ["ray"]
 DEV = ["pytest", "hypothesis", "ruff", "mypy"]
 
@@ -37,12 +39,14 @@ setup(
     license="Apache-2.0",
     license_files=["LICENSE"],
     python_requires=">=3.10",
+    package_data={"perception3d.robustness": ["templates/*"]},
     packages=find_packages(include=["perception3d", "perception3d.*", "corruptions", "corruptions.*"]),
     install_requires=["numpy>=1.26", "scipy", "numba"],
     extras_require={
         "camera": CAMERA,
         "models": MODELS,
         "simulation": SIMULATION,
+        "export": EXPORT,
         "cluster": CLUSTER,
         "dev": DEV,
     },

@@ -98,4 +98,4 @@ def describe(batches: Sequence[Any], model: CMTDetector) -> str:
     device = next(model.parameters()).device
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else machine()["cpu"]
     parts += [where, f"torch {torch.__version__}", f"{torch.get_num_threads()} thread(s)"]
-    return ", ".join([*parts, f"load {os.getloadavg()[0]:.1f} of {os.cpu_count()} processors"])
+    return ", ".join([*parts, f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors"])
