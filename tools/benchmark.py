@@ -8,6 +8,7 @@ python tools/benchmark.py nuscenes --samples 600
 python tools/benchmark.py segmentation configs/segmentation/minkunet-small_1xb1-700i_semantickitti-sim.py
 python tools/benchmark.py cmt configs/cmt/cmt-tiny_1xb2_nuscenes-sim.py --checkpoint work_dirs/.../iter_2400.pth
 python tools/benchmark.py sparse-conv
+python tools/benchmark.py simulation
 
 The corruptions need no torch. Without --scan they take a synthetic sweep of the size of SemanticKITTI's. Compiled code
 of earlier runs is not used: the first call shows what compiling costs.
@@ -59,6 +60,10 @@ def parse_args(arguments: Sequence[str] | None) -> argparse.Namespace:
     sparse.add_argument("--scan", type=Path, help="a .bin scan of four columns (default: a synthetic sweep)")
     sparse.add_argument("--repeat", type=int, default=9, help="calls, in turn")
     sparse.set_defaults(run=benchmark_sparse_conv)
+    simulation = subjects.add_parser("simulation", help="simulated keyframes and scans, beside bare ray casting")
+    simulation.add_argument("--samples", type=int, default=5, help="keyframes and scans of each world (default: 5)")
+    simulation.add_argument("--workers", type=int, default=2, help="processes (default: 2)")
+    simulation.set_defaults(run=benchmark_simulation)
     return parser.parse_args(arguments)
 
 
@@ -109,6 +114,16 @@ def benchmark_sparse_conv(args: argparse.Namespace) -> None:
 
     check_count("--repeat", args.repeat)
     print(markdown(list(measure(load_points(args.scan), args.repeat))))
+
+
+def benchmark_simulation(args: argparse.Namespace) -> None:
+    """Measure the simulation by small data sets and print a table."""
+    from perception3d.simulation.benchmark import markdown, measure
+
+    check_count("--samples", args.samples)
+    check_count("--workers", args.workers)
+    with tempfile.TemporaryDirectory() as folder:
+        print(markdown(list(measure(args.samples, args.workers, Path(folder)))))
 
 
 def check_count(option: str, count: int) -> None:
