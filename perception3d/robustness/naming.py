@@ -45,9 +45,12 @@ DETECTION = Naming(
 
 
 def naming_of(rows: Iterable[Row]) -> Naming:
-    """Names for rows of one task; those of segmentation where nothing is scored."""
-    scored = next((row.score for row in rows if row.score is not None), None)
-    return DETECTION if scored is not None and DETECTION.headline in scored.metrics else SEGMENTATION
+    """Names for rows of one task; those of segmentation where nothing says otherwise."""
+    for row in rows:
+        of_several_sensors = bool(row.setting.get("parts"))
+        if of_several_sensors or (row.score is not None and DETECTION.headline in row.score.metrics):
+            return DETECTION
+    return SEGMENTATION
 
 
 def number(value: float | None, form: str = ".1f") -> str:
