@@ -1,5 +1,6 @@
 import importlib.util
 import json
+from html import escape
 from pathlib import Path
 
 import pytest
@@ -28,8 +29,9 @@ def run_folder(tmp_path_factory):
 def test_the_report_shows_the_numbers_of_the_rows(run_folder, capsys):
     assert load("report").main([str(run_folder)]) == 0
     report = run_folder / "report" / "report.md"
-    assert capsys.readouterr().out == f"report: {report}\n"
+    assert capsys.readouterr().out == f"report: {report.with_name('report.html')}\ntext:   {report}\n"
     text = report.read_text()
+    page = report.with_name("report.html").read_text()
     table = (run_folder / "semantickitti_c.md").read_text()
     for part in table.strip().split("\n\n"):
         assert part in text
@@ -38,6 +40,8 @@ def test_the_report_shows_the_numbers_of_the_rows(run_folder, capsys):
         line = next(line for line in text.splitlines() if line.startswith(f"| {folder} "))
         assert float(line.split("|")[2]) == round(row["score"]["metrics"]["mIoU_present"], 1)
         assert row["run"]["command"] in text
+        assert f'<th scope="row">{folder}</th>' in page
+        assert escape(row["run"]["command"]) in page
     pictures = report.parent / "semantickitti_c"
     assert sorted(path.name for path in (pictures / "before_after").iterdir()) == [
         "dense_32beam.png",
@@ -52,4 +56,16 @@ def test_bad_input_is_one_line(run_folder, tmp_path, capsys):
     (tmp_path / "file").write_text("")
     assert report.main([str(run_folder), "--out", str(tmp_path / "file")]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"error: {tmp_path}/file/semantickitti_c/settings.csv: expected to write this file")
+    assert line.startswith(f"error: {tmp_path}/file/semantickitti_c/comparison.csv: expected to write this file")
+
+
+def test_a_run_beside_a_published_result(run_folder, tmp_path, capsys):
+    quoted = ROOT / "configs" / "robustness" / "results" / "semantickitti_c" / "rlseg_semantickitti_quoted.json"
+    arguments = [str(run_folder), str(quoted), "--names", "mine", "RLSeg", "--out", str(tmp_path / "out")]
+    assert load("report").main([*arguments, "--baseline", "mine"]) == 0
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert '<span class="tag">quoted</span>' in page
+    assert "Benchmarking the Robustness of LiDAR Semantic Segmentation Models" in page
+    assert "RLSeg (quoted)" in (tmp_path / "out" / "report.md").read_text()
+    assert load("report").main([*arguments, "--baseline", "other"]) == 2
+    assert "other" in capsys.readouterr().err

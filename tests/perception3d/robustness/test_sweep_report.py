@@ -5,10 +5,11 @@ from corruptions.core import InputError
 from corruptions.suites import SEMANTICKITTI_C
 from perception3d.robustness import plots
 from perception3d.robustness.collect import collect
-from perception3d.robustness.report import write_report
+from perception3d.robustness.report import read_entries, write_report
 from perception3d.robustness.rows import write_atomically, write_row
 from perception3d.robustness.scenes import Scene, scene_bytes, scene_path
 
+FORMS = ("csv", "tex")
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -25,7 +26,8 @@ def write_run(folder, rows):
 def test_a_report_of_part_of_a_suite(tmp_path, make_row):
     rows = [make_row("clean_data", 80.0), make_row("fog_light", 60.0), make_row("fog_heavy", None)]
     write_run(tmp_path, rows)
-    report = write_report(tmp_path, tmp_path / "out", "python tools/report.py W")
+    page = write_report([tmp_path], tmp_path / "out", "python tools/report.py W")
+    report = page.with_name("report.md")
     text = report.read_text()
     for part in (
         "Clean mIoU_present **80.0**, RmIoU **-**, mR **-**.",
@@ -44,8 +46,9 @@ def test_a_report_of_part_of_a_suite(tmp_path, make_row):
         assert part in text
     written = {path.relative_to(report.parent).as_posix() for path in report.parent.rglob("*") if path.is_file()}
     pictures = {"before_after/fog_light.png", "heat_map.png", "overview.png", "severity.png"}
-    names = pictures | {"settings.csv", "types.csv"}
-    assert written == {"report.md", *(f"semantickitti_c/{name}" for name in names)}
+    tables = {f"{name}.{form}" for name in ("comparison", "types_score", "types_retention", "levels") for form in FORMS}
+    names = pictures | {"settings.csv", "types.csv"} | tables
+    assert written == {"report.html", "report.md", *(f"semantickitti_c/{name}" for name in names)}
     for name in pictures:
         assert f"(semantickitti_c/{name})" in text
         assert (report.parent / "semantickitti_c" / name).read_bytes().startswith(PNG)
@@ -53,15 +56,67 @@ def test_a_report_of_part_of_a_suite(tmp_path, make_row):
 
 def test_a_run_in_which_all_failed_still_has_a_report(tmp_path, make_row):
     write_run(tmp_path, [make_row("clean_data", None)])
-    text = write_report(tmp_path, tmp_path / "out", "x").read_text()
+    page = write_report([tmp_path], tmp_path / "out", "x")
+    text = page.with_name("report.md").read_text()
     assert "- clean_data: `TypeError: broken`" in text
     assert "Before and after" not in text
+    assert "<code>TypeError: broken</code>" in page.read_text()
 
 
 def test_a_missing_example_scan_is_named(tmp_path, make_row):
     write_row(tmp_path, make_row("clean_data", 80.0))
     with pytest.raises(InputError, match=r"examples/semantickitti_c/clean_data\.npz: expected the example scan"):
-        write_report(tmp_path, tmp_path / "out", "x")
+        write_report([tmp_path], tmp_path / "out", "x")
+
+
+def test_several_runs_are_compared_first(tmp_path, make_row):
+    for name, clean in (("a", 80.0), ("b", 70.0)):
+        write_run(tmp_path / name / "sweep", [make_row("clean_data", clean), make_row("fog_light", clean / 2)])
+    runs = [tmp_path / name / "sweep" for name in ("a", "b")]
+    page = write_report(runs, tmp_path / "out", "x", baseline="a (b/sweep)")
+    text = page.with_name("report.md").read_text()
+    # the configs have one name, so that the paths tell the runs apart
+    first, second = text.index("## semantickitti_c: models compared"), text.index("## semantickitti_c: a (a/sweep)")
+    assert first < second < text.index("## semantickitti_c: a (b/sweep)")
+    assert "80.0** (+10.0)" in text
+    assert "a (b/sweep) (baseline)" in text
+    for slug in ("a-a-sweep", "a-b-sweep"):
+        assert (tmp_path / "out" / "semantickitti_c" / slug / "before_after" / "fog_light.png").is_file()
+    levels = (tmp_path / "out" / "semantickitti_c" / "levels.csv").read_text().splitlines()
+    assert levels[0].startswith("suite,model,source,clean_data,fog_light,")
+    assert levels[1].startswith("semantickitti_c,a (a/sweep),measured,80.0,40.0,,")
+
+
+def test_seeds_of_a_sweep_are_models_of_their_own(tmp_path, make_row):
+    for seed in (0, 1):
+        write_run(tmp_path / f"seed{seed}", [make_row("clean_data", 80.0 + seed, seed=seed)])
+    (entries,) = read_entries([tmp_path], ["mine"]).values()
+    assert [entry.result.model for entry in entries] == ["mine, seed0", "mine, seed1"]
+    assert [entry.result.score("clean_data") for entry in entries] == [80.0, 81.0]
+
+
+def test_names_that_do_not_fit(tmp_path, make_row):
+    for name in ("a", "b"):
+        write_run(tmp_path / name, [make_row("clean_data", 80.0)])
+    runs, out = [tmp_path / "a", tmp_path / "b"], tmp_path / "out"
+    with pytest.raises(InputError, match="--names: expected one for each of the 2 runs, found 1"):
+        write_report(runs, out, "x", names=["mine"])
+    with pytest.raises(InputError, match="--names: expected names that differ, found mine, mine"):
+        write_report(runs, out, "x", names=["mine", "mine"])
+    with pytest.raises(InputError, match="baseline 'mime'.*mine"):
+        write_report(runs, out, "x", names=["mine", "theirs"], baseline="mime")
+    with pytest.raises(InputError, match="expected each run once"):
+        write_report([runs[0], runs[0]], out, "x")
+    assert not out.exists()
+
+
+def test_models_of_similar_names_have_folders_of_their_own(tmp_path, make_row):
+    for name in ("a", "b"):
+        write_run(tmp_path / name, [make_row("clean_data", 80.0)])
+    write_report([tmp_path / "a", tmp_path / "b"], tmp_path / "out", "x", names=["m 1", "m/1"])
+    assert {path.name for path in (tmp_path / "out" / "semantickitti_c").iterdir() if path.is_dir()} == {
+        "m-1-1", "m-1-2"
+    }  # fmt: skip
 
 
 def test_the_heat_map_shows_the_numbers_of_the_rows(all_rows):
