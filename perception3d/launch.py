@@ -135,7 +135,8 @@ def distribute_on_cpu(cfg: Config) -> None:
         raise InputError("--launcher pytorch: expected torchrun's environment; start with tools/dist_train.sh")
     if not torch.distributed.is_initialized():
         torch.distributed.init_process_group("gloo")
-    cfg.model_wrapper_cfg = dict(type="MMDistributedDataParallel", device_ids=None)
+    unused = cfg.get("find_unused_parameters", False)  # mmengine reads it only without a wrapper config
+    cfg.model_wrapper_cfg = dict(type="MMDistributedDataParallel", device_ids=None, find_unused_parameters=unused)
 
 
 def build_runner(cfg: Config) -> Runner:
