@@ -47,4 +47,4 @@ step "4/5 sweep SemanticKITTI-C over up to 8 validation scans"
 
 step "5/5 report"
 "$python" tools/report.py "$work/sweep" --out "$work/report"
-step "done; the report is $work/report/report.md"
+step "done; open $work/report/report.html (as text: $work/report/report.md)"

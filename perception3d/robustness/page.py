@@ -199,7 +199,11 @@ def make_card(layout: Layout, result: Result) -> Card:
     )
     retention = {kind: r for kind in layout.types if (r := result.retention(kind)) is not None}
     worst = min(retention, key=lambda kind: retention[kind], default=None)
-    text = "" if worst is None else f"weakest under {worst.replace('_', ' ')}: {retention[worst]:.1f} % kept"
+    text = (
+        ""
+        if worst is None
+        else f"weakest under {worst.replace('_', ' ')}: {retention[worst]:.1f}\N{NO-BREAK SPACE}% kept"
+    )
     return Card(result.model, result.source.kind == QUOTED, facts, text)
 
 
@@ -220,9 +224,12 @@ def notes(layout: Layout, entries: Sequence[Entry]) -> list[str]:
         lacking = [folder for folder in layout.folders if entry.result.score(folder) is None]
         if entry.rows and lacking:
             lines.append(f"{entry.result.model} has no score for {', '.join(lacking)}; no mean over them is shown.")
-    sources = {r.source.citation: [o.model for o in results if o.source.citation == r.source.citation] for r in results}
-    lines += [f"Quoted from {citation}: {', '.join(models)}." for citation, models in sources.items() if citation]
-    lines += [f"{result.model}: {result.source.note}" for result in results if result.source.note]
+    sources: dict[tuple[str, str], list[str]] = {}
+    for result in results:
+        sources.setdefault((result.source.citation, result.source.note), []).append(result.model)
+    for (citation, note), models in sources.items():
+        quoted = f"{', '.join(models)}: quoted from {citation}." if citation else f"{', '.join(models)}:"
+        lines += [f"{quoted} {note}".rstrip()] if citation or note else []
     return lines
 
 
@@ -296,7 +303,7 @@ def provenance(entry: Entry) -> Provenance:
 def used_metrics(sections: Sequence[Section]) -> list[Metric]:
     """Every metric that occurs in the tables, in the order in which it first does."""
     used = {column.metric.name: None for s in sections for grid in s.grids for column in grid.columns}
-    used |= {name: None for s in sections for table in s.settings for name in table.columns if name != "s/scan"}
+    used |= {name: None for s in sections for table in s.settings for name in table.columns if name[:2] != "s/"}
     used |= {TASKS[s.task].of_class: None for s in sections if s.class_tables}
     return [metric(name) for name in used]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from perception3d.robustness.definitions import metric
-from perception3d.robustness.results import Layout, Result
+from perception3d.robustness.results import CAMERA, Layout, Result, level_name
 from perception3d.robustness.scenes import (
     CORRECT,
     HALF_EXTENT_M,
@@ -27,7 +27,6 @@ from perception3d.robustness.scenes import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
 
 DPI = 100
 # Colours of Okabe and Ito without the yellow, which is faint on white; line style and marker tell apart in print.
@@ -53,11 +52,10 @@ def model_curves(layout: Layout, results: Sequence[Result]) -> Figure:
     axes = figure.subplots(rows, columns, sharey=True, squeeze=False)
     for axis, (kind, settings) in zip(axes.flat, layout.types.items(), strict=False):
         folders = (layout.clean, *(folder for folder, _ in settings))
-        handles = [
-            _draw_line(axis, [result.score(folder) for folder in folders], index)
-            for index, result in enumerate(results)
-        ]
-        names = [severity.removeprefix("CAM_").replace("_", " ").lower() for _, severity in settings]
+        joined = not any(severity.startswith(CAMERA) for _, severity in settings)
+        for index, result in enumerate(results):
+            _draw_line(axis, [result.score(folder) for folder in folders], index, joined)
+        names = [level_name(severity) for _, severity in settings]
         axis.set_xticks(range(len(folders)), ["clean", *names], rotation=35 if len(names) > 4 else 0, fontsize=9)
         axis.set_xlim(-0.3, len(folders) - 0.7)
         axis.set_title(kind.replace("_", " "), fontsize=11, loc="left")
@@ -73,7 +71,9 @@ def model_curves(layout: Layout, results: Sequence[Result]) -> Figure:
     known = [score for result in results for values in result.settings if (score := result.score(values)) is not None]
     axes[0, 0].set_ylim(0, 1.06 * max(known, default=1.0) or 1.0)
     labels = [_short(result.model) for result in results]
-    figure.legend(handles, labels, loc="outside upper left", ncols=min(4, len(labels)), frameon=False, fontsize=10)
+    figure.legend(
+        axes[0, 0].get_lines(), labels, loc="outside upper left", ncols=min(4, len(labels)), frameon=False, fontsize=10
+    )
     return figure
 
 
@@ -129,11 +129,11 @@ def png_uri(figure: Figure) -> str:
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
-def _draw_line(axis: Axes, scores: Sequence[float | None], index: int) -> Line2D:
+def _draw_line(axis: Axes, scores: Sequence[float | None], index: int, joined: bool) -> None:
     colour, marker, style = STYLES[index % len(STYLES)]
     values = [np.nan if score is None else score for score in scores]
-    (line,) = axis.plot(values, color=colour, marker=marker, linestyle=style, linewidth=1.8, markersize=5)
-    return line
+    shown = style if joined else "none"
+    axis.plot(values, color=colour, marker=marker, linestyle=shown, linewidth=1.8, markersize=5)
 
 
 def _draw_errors(axis: Axes, scene: Scene, title: str, num_classes: int) -> None:

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from corruptions import scores
+from perception3d.robustness import naming
 from perception3d.robustness.colours import Shade, loss_shade
 from perception3d.robustness.comparison import MISSING, make_cell
-from perception3d.robustness.definitions import TASKS, metric
-from perception3d.robustness.results import Layout, Result
+from perception3d.robustness.definitions import DETECTION, TASKS, metric
+from perception3d.robustness.results import Layout, Result, level_name
 from perception3d.robustness.rows import Row
 
 PLAIN = Shade("transparent", "inherit")
@@ -61,9 +62,10 @@ def level_map(result: Result, layout: Layout) -> Map:
     bands = []
     for kind, settings in layout.types.items():
         tiles = []
-        for folder, severity in settings:
+        for place, (folder, severity) in enumerate(settings, start=1):
             score = result.score(folder)
-            tiles.append(Tile(make_cell(score, None, of).text, _loss_of(score, clean), severity))
+            name = "" if severity == str(place) else level_name(severity)  # the heading says it
+            tiles.append(Tile(make_cell(score, None, of).text, _loss_of(score, clean), name))
         mean, kept = result.type_score(kind), result.retention(kind)
         end = [
             Tile(make_cell(mean, None, of).text, _loss_of(mean, clean)),
@@ -122,7 +124,7 @@ def largest_loss(layout: Layout, runs: Sequence[Mapping[str, Row]]) -> float:
 
 
 def settings_map(result: Result, layout: Layout, rows: Mapping[str, Row]) -> Map:
-    """Settings by rows: every metric, R, and seconds per scan."""
+    """Settings by rows: every metric, R, and seconds per scan or keyframe."""
     names = tuple(dict.fromkeys(name for values in result.settings.values() for name in values))
     clean = result.score(layout.clean)
     bands = []
@@ -135,7 +137,8 @@ def settings_map(result: Result, layout: Layout, rows: Mapping[str, Row]) -> Map
         tiles.append(Tile(MISSING if seconds is None else f"{seconds:.2f}", PLAIN))
         failed = folder in rows and rows[folder].score is None
         bands.append(Band(f"{folder} (failed)" if failed else folder, tuple(tiles)))
-    return Map(result.model, (*names, "R", "s/scan"), tuple(bands))
+    sample = naming.DETECTION.sample if result.task == DETECTION else naming.SEGMENTATION.sample
+    return Map(result.model, (*names, "R", f"s/{sample}"), tuple(bands))
 
 
 def classes_map(result: Result, layout: Layout, rows: Mapping[str, Row]) -> Map | None:

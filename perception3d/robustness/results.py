@@ -27,6 +27,8 @@ from perception3d.robustness.rows import Row
 MEASURED, QUOTED = "measured", "quoted"
 SCHEMA = 1
 DIGITS = 4
+CAMERA = "CAM_"
+"""Begin of the levels that are names of cameras, which have no order."""
 
 Values = Mapping[str, float | None]
 
@@ -170,6 +172,11 @@ def layout_of(suite: str) -> Layout:
         return Layout(suite, "", "clean", {}, {})
     types = {kind: tuple((f, known.setting(f).severity) for f in folders) for kind, folders in known.types.items()}
     return Layout(known.name, known.reference, known.clean_folder, types, known.groups)
+
+
+def level_name(severity: str) -> str:
+    """A level for people; CAM_FRONT_LEFT is "front left"."""
+    return severity.removeprefix(CAMERA).replace("_", " ").lower()
 
 
 def result_of_rows(rows: Mapping[str, Row], model: str, dataset: str = "", split: str = "", note: str = "") -> Result:

@@ -222,7 +222,7 @@ def test_a_result_file_stands_beside_runs(all_rows):
     source = replace(mine.result.source, kind="quoted", citation="Somebody, a paper")
     quoted = renamed(Entry(replace(mine.result, source=source), {}, None, Path("quoted.json")), "theirs")
     found = Page(page(mine, quoted))
-    assert "Quoted from Somebody, a paper: theirs." in found.text
+    assert "theirs: quoted from Somebody, a paper." in found.text
     assert len(found.lines("setting")) == 2  # settings and classes of the run alone
     assert found.lines("model")[0]["theirs"]["RmIoU"] == "60.0"
 
