@@ -241,3 +241,19 @@ def test_real_keyframes(sweep, data_root, tmp_path):
     names = ["fog_3", "temporal_misalignment_3", "missing_camera_3"]
     assert sweep("--suite", "multicorrupt", "--corruptions", *names, base=base) == 0
     assert sorted(rows(tmp_path, "multicorrupt")) == sorted(["clean", *names])
+
+
+def test_a_curve_along_visibility(sweep, seen, tmp_path, capsys):
+    curve = ["--curve", "weather.visibility_m=2000,100,10"]
+    assert sweep(*curve, base=seen) == 0
+    printed = capsys.readouterr().out
+    assert "curve_weather.visibility_m, 3 keyframes: 4 settings to run, 0 done" in printed
+    assert "Below 75 % of clean: visibility_m = " in printed
+    found = rows(tmp_path / "curves", "curve_weather.visibility_m")
+    far, mist, fog = (found[f"visibility_m={value}"]["score"]["metrics"]["NDS"] for value in (2000, 100, 10))
+    assert fog < mist <= far <= found["clean"]["score"]["metrics"]["NDS"]
+    assert (tmp_path / "curves/curve_weather.visibility_m.png").stat().st_size > 10_000
+    assert sweep("--curve", "weather.visibility_m=2000,500,100,10", base=seen) == 0
+    assert "1 settings to run, 4 done" in capsys.readouterr().out
+    assert sweep(*curve, "--seeds", "1", "2", base=seen) == 2
+    assert "neither --baseline nor --seeds" in capsys.readouterr().err
