@@ -12,12 +12,14 @@ import pytest
 import torch
 from mmdet3d.structures import LiDARInstance3DBoxes
 from mmengine.model import BaseModel
+from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 from nuscenes_lidarseg_files import write_nuscenes
 from sweep_world import write_world
 
 from corruptions.core import InputError
 from perception3d.conventions import NUSCENES_INFO_CLASSES
+from perception3d.datasets import nuscenes_infos
 from perception3d.datasets.semantickitti_infos import list_infos, write_infos
 from perception3d.registry import MODELS
 from perception3d.submission.config import format_only, use_split
@@ -172,6 +174,50 @@ def test_semantickitti_predictions_of_a_split_without_labels(tmp_path, monkeypat
     with pytest.raises(SystemExit) as stop:
         runpy.run_path(str(ROOT / "tools/submit.py"), run_name="__main__")
     assert stop.value.code == 0 and (tmp_path / "out.zip").is_file()
+
+
+LIDARSEG = """
+_base_ = [{base!r}]
+data_root = {root!r}
+model = dict(
+    partition=dict(voxel_size_m=1.0),
+    backbone=dict(channels=(8, 8, 8, 8, 8, 8, 8, 8, 8), blocks=1),
+)
+val_dataloader = dict(
+    num_workers=0,
+    persistent_workers=False,
+    dataset=dict(data_root=data_root, ann_file={ann_file!r}),
+)
+test_dataloader = val_dataloader
+"""
+
+
+def test_lidarseg_predictions_from_test_to_the_scores(sim_nuscenes, tmp_path, monkeypatch, capsys):
+    """A network with random weights on simulated keyframes: files, check, zip, and the devkit's scores."""
+    splits = nuscenes_infos.list_infos(sim_nuscenes, "v1.0-mini")
+    nuscenes_infos.write_infos(splits, "v1.0-mini", tmp_path, "nuscenes")
+    base = str(ROOT / "configs/segmentation/minkunet_w32_8xb1-64e_nuscenes-lidarseg.py")
+    config = tmp_path / "config.py"
+    ann_file = str(tmp_path / "nuscenes_infos_val.pkl")
+    config.write_text(LIDARSEG.format(base=base, root=str(sim_nuscenes), ann_file=ann_file))
+    init_default_scope("mmdet3d")
+    model = MODELS.build(mmengine.Config.fromfile(config).model)
+    torch.save({"meta": {}, "state_dict": model.state_dict()}, tmp_path / "model.pth")
+    work = tmp_path / "work"
+    assert run_tool(monkeypatch, config, tmp_path / "model.pth", "--work-dir", work, "--format-only") == 0
+    files = sorted((work / "submission/lidarseg").rglob("*_lidarseg.bin"))
+    assert len(files) == 3  # the keyframes of scene-0103
+    data = ["--root", str(sim_nuscenes), "--version", "v1.0-mini", "--split", "mini_val"]
+    check = ["submit.py", "nuscenes-lidarseg", str(work / "submission"), *data, "--zip", str(tmp_path / "out.zip")]
+    monkeypatch.setattr(sys, "argv", check)
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_path(str(ROOT / "tools/submit.py"), run_name="__main__")
+    assert stop.value.code == 0 and (tmp_path / "out.zip").is_file()
+    score = ["eval_nuscenes.py", str(work / "submission"), "--task", "lidarseg", *data, "--official"]
+    monkeypatch.setattr(sys, "argv", [*score, "--out", str(tmp_path / "scores"), "--bootstrap", "0"])
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_path(str(ROOT / "tools/eval_nuscenes.py"), run_name="__main__")
+    assert stop.value.code == 0
 
 
 def test_results_of_every_detection_config_name_the_sensors_that_it_loads():
