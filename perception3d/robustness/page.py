@@ -95,6 +95,8 @@ class Card:
 class Section:
     """All that the page shows of one suite."""
 
+    name: str
+    baseline: str | None
     layout: Layout
     task: str
     headline: Metric
@@ -116,20 +118,20 @@ def page_html(suites: Mapping[str, Sequence[Entry]], baseline: str | None, comma
     """The page.
 
     Args:
-        suites: entries by suite, in the order of the tables; names of models differ within a suite.
+        suites: entries by suite, in the order of the tables; those of one suite are of one task, and their models
+            have different names.
         baseline: model that the others are compared with, or None.
         command: the command that makes the page, to be shown in it.
 
     Raises:
         InputError: for a broken example scan.
     """
-    sections = [make_section(layout_of(name), entries, baseline) for name, entries in suites.items()]
+    sections = [make_section(name, entries, baseline) for name, entries in suites.items()]
     template = environment().get_template("report.html")
     return template.render(
         sections=sections,
         definitions=used_metrics(sections),
         facts=page_facts([entry for entries in suites.values() for entry in entries]),
-        baseline=baseline,
         command=command,
         gradient=", ".join(LOSS),
         models_in_picture=MODELS_IN_PICTURE,
@@ -150,9 +152,10 @@ def environment() -> Environment:
     )
 
 
-def make_section(layout: Layout, entries: Sequence[Entry], baseline: str | None) -> Section:
-    """Tables and pictures of one suite."""
+def make_section(name: str, entries: Sequence[Entry], baseline: str | None) -> Section:
+    """Tables and pictures of one suite, of results of one task."""
     results = [entry.result for entry in entries]
+    layout = layout_of(results[0].suite)
     reference = next((result for result in results if result.model == baseline), None)
     swept = [entry for entry in entries if entry.rows]
     known = [entry for entry in entries if entry.result.settings]
@@ -161,6 +164,8 @@ def make_section(layout: Layout, entries: Sequence[Entry], baseline: str | None)
     with_classes = [class_map(e.result.model, layout, e.rows, e.result.task, largest) for e in swept]
     class_tables = [classes_map(entry.result, layout, entry.rows) for entry in swept]
     return Section(
+        name=name,
+        baseline=None if reference is None else reference.model,
         layout=layout,
         task=results[0].task,
         headline=metric(results[0].headline),

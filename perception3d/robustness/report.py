@@ -88,7 +88,7 @@ def write_report(
 
 
 def read_entries(origins: Sequence[Path], names: Sequence[str] | None = None) -> dict[str, list[Entry]]:
-    """Results by suite, those of one suite in the order of the origins; see :func:`write_report`."""
+    """Results by suite, and by task where a suite has several, in the order of the origins; see `write_report`."""
     if names is not None and len(names) != len(origins):
         raise InputError(f"--names: expected one for each of the {len(origins)} runs, found {len(names)}")
     suites: dict[str, list[Entry]] = {}
@@ -99,6 +99,7 @@ def read_entries(origins: Sequence[Path], names: Sequence[str] | None = None) ->
                 model = entry.result.model if name is None else name
                 seed = "" if folder is origin else f", {folder.name}"
                 suites.setdefault(entry.result.suite, []).append(renamed(entry, f"{model}{seed}"))
+    suites = {name: of_task for suite, entries in suites.items() for name, of_task in _by_task(suite, entries)}
     for suite, entries in suites.items():
         models = [entry.result.model for entry in entries]
         if len(set(models)) == len(models):
@@ -115,7 +116,8 @@ def read_entries(origins: Sequence[Path], names: Sequence[str] | None = None) ->
 
 def write_suite(name: str, entries: Sequence[Entry], out: Path, baseline: str | None) -> str:
     """Write the files of one suite, and return its Markdown; of one sweep alone, or the comparison first."""
-    layout, results = layout_of(name), [entry.result for entry in entries]
+    results = [entry.result for entry in entries]
+    layout = layout_of(results[0].suite)
     reference = next((result for result in results if result.model == baseline), None)
     grids = dict(zip(GRID_FILES, make_grids(layout, results, reference), strict=False))
     headline = (reference or results[0]).headline
@@ -131,12 +133,20 @@ def write_suite(name: str, entries: Sequence[Entry], out: Path, baseline: str | 
         parts += [f"## {name}: models compared", *tables, "\n".join(lines)]
     for entry in swept:
         folder = name if len(entries) == 1 else f"{name}/{_slug(entry.result.model, entries)}"
-        table = collect(suite_by_name(name), entry.rows)
+        table = collect(suite_by_name(layout.name), entry.rows)
         write_atomically(out / folder / "settings.csv", settings_csv(table).encode())
         write_atomically(out / folder / "types.csv", types_csv(table).encode())
         title = name if len(entries) == 1 else f"{name}: {entry.result.model}"
         parts.append(section_markdown(table, write_pictures(table, entry.work_dir or entry.origin, out, folder), title))
     return "\n\n".join(part for part in parts if part)
+
+
+def _by_task(suite: str, entries: Sequence[Entry]) -> list[tuple[str, list[Entry]]]:
+    """The entries of each task with a name: that of the suite, unless there are several tasks."""
+    tasks = list(dict.fromkeys(entry.result.task for entry in entries))
+    names = [suite] if len(tasks) == 1 else [f"{suite}_{task}" for task in tasks]
+    chosen = ([entry for entry in entries if entry.result.task == task] for task in tasks)
+    return list(zip(names, chosen, strict=True))
 
 
 def _seeds_of(origin: Path) -> list[Path]:

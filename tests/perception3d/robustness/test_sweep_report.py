@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -6,7 +8,7 @@ from corruptions.suites import SEMANTICKITTI_C
 from perception3d.robustness import plots
 from perception3d.robustness.collect import collect
 from perception3d.robustness.report import read_entries, write_report
-from perception3d.robustness.rows import write_atomically, write_row
+from perception3d.robustness.rows import Score, write_atomically, write_row
 from perception3d.robustness.scenes import Scene, scene_bytes, scene_path
 
 FORMS = ("csv", "tex")
@@ -93,6 +95,20 @@ def test_seeds_of_a_sweep_are_models_of_their_own(tmp_path, make_row):
     (entries,) = read_entries([tmp_path], ["mine"]).values()
     assert [entry.result.model for entry in entries] == ["mine, seed0", "mine, seed1"]
     assert [entry.result.score("clean_data") for entry in entries] == [80.0, 81.0]
+
+
+def test_tasks_under_one_suite_have_sections_of_their_own(tmp_path, make_row):
+    write_run(tmp_path / "seg", [make_row("clean_data", 80.0)])
+    row = make_row("clean_data", 80.0)
+    errors = dict.fromkeys(("mATE", "mASE", "mAOE", "mAVE", "mAAE"), 0.5)
+    detection = Score({"NDS": 50.0, "mAP": 40.0, **errors}, {}, ["car"], [], 3, {"car": 40.0})
+    write_row(tmp_path / "det", replace(row, score=detection))
+    page = write_report([tmp_path / "seg", tmp_path / "det"], tmp_path / "out", "x", ["a", "b"], "a")
+    text = page.read_text()
+    for task in ("segmentation", "detection"):
+        assert f'<section id="semantickitti_c_{task}" class="suite">' in text
+        assert (tmp_path / "out" / f"semantickitti_c_{task}" / "heat_map.png").is_file()
+    assert text.count("small: difference to a") == 1  # the baseline is in one of them
 
 
 def test_names_that_do_not_fit(tmp_path, make_row):
