@@ -6,7 +6,7 @@ that lacks a sensor takes the other parts alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -16,14 +16,17 @@ from corruptions.nuscenes import CAMERAS
 from corruptions.suites import WEATHER, Part, Setting, Suite
 
 Values = Mapping[str, Any]
+Corrupting = tuple[str, Sequence[Values]]
+"""A corruption by name, and its parameters at each of three levels."""
+
 LEVELS = ("light", "moderate", "heavy")
 
 
 def _three(
     kind: str,
-    lidar: tuple[str, tuple[Values, Values, Values]] | None = None,
-    camera: str | tuple[str, tuple[Values, Values, Values]] | None = None,
-    sample: tuple[str, tuple[Values, Values, Values]] | None = None,
+    lidar: Corrupting | None = None,
+    camera: str | Corrupting | None = None,
+    sample: Corrupting | None = None,
 ) -> tuple[Setting, ...]:
     """Levels 1, 2, 3 of a type; ``camera`` may be the name of a corruption whose own three levels are taken."""
     settings = []
@@ -40,10 +43,9 @@ def _three(
     return tuple(settings)
 
 
-def _of(name: str, key: str, *values: Any, **constant: Any) -> tuple[str, tuple[Values, Values, Values]]:
-    """A corruption whose parameter ``key`` takes three values."""
-    first, second, third = ({key: value, **constant} for value in values)
-    return name, (first, second, third)
+def _of(name: str, key: str, *values: Any) -> Corrupting:
+    """A corruption whose parameter ``key`` takes these values."""
+    return name, [{key: value} for value in values]
 
 
 # Ten types of three levels each, with the models of this engine. What the levels are:
@@ -98,8 +100,8 @@ MULTICORRUPT = Suite(
             lidar=("snowfall", (_snow(0), _snow(1), _snow(2))),
             camera=_of("snow", "rate_mm_per_h", *(rate for rate, _ in _SNOW)),
         ),
-        *_three("spatial_misalignment", sample=("spatial_misalignment", (_MISALIGNED[0], *_MISALIGNED[1:3]))),
-        *_three("temporal_misalignment", sample=("temporal_lag", (_LATE[0], *_LATE[1:3]))),
+        *_three("spatial_misalignment", sample=("spatial_misalignment", _MISALIGNED)),
+        *_three("temporal_misalignment", sample=("temporal_lag", _LATE)),
     ),
     groups={
         "weather": ("fog", "snow"),
