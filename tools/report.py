@@ -5,7 +5,7 @@ python tools/report.py W
 python tools/report.py W1 W2 configs/robustness/results/semantickitti_c/rlseg_semantickitti_quoted.json \\
     --names mine other RLSeg --baseline other --out DIR
 
-The page needs no other file and no server: open it, send it, print it.
+The page needs no other file and no server: open it, send it, print it. A sweep's --curve and --seeds are shown as well.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from corruptions.core import InputError
-from perception3d.robustness.report import write_report
+from perception3d.robustness.report import BREAKING_SHARE, write_report
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,11 +30,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--names", nargs="+", metavar="NAME", help="name of each run (default: of its config)")
     parser.add_argument("--baseline", metavar="NAME", help="show differences to this model, and mCE or mRRA against it")
+    parser.add_argument(
+        "--share",
+        type=float,
+        default=BREAKING_SHARE,
+        help=f"per cent of clean below which a curve is broken (default: {BREAKING_SHARE:g})",
+    )
     args = parser.parse_args(arguments)
     command = shlex.join(["python", "tools/report.py", *arguments])
     alone = args.runs[0] if len(args.runs) == 1 and args.runs[0].suffix != ".json" else Path("work_dirs")
     try:
-        page = write_report(args.runs, args.out or alone / "report", command, args.names, args.baseline)
+        page = write_report(args.runs, args.out or alone / "report", command, args.names, args.baseline, args.share)
         print(f"report: {page}\ntext:   {page.with_name('report.md')}")
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -19,6 +19,7 @@ from perception3d.robustness.comparison import (
     type_columns,
 )
 from perception3d.robustness.definitions import TASKS, Metric, means_of, metric
+from perception3d.robustness.page_curves import CurveSection
 from perception3d.robustness.page_tables import (
     Map,
     class_map,
@@ -114,7 +115,12 @@ class Section:
     provenance: tuple[Provenance, ...]
 
 
-def page_html(suites: Mapping[str, Sequence[Entry]], baseline: str | None, command: str) -> str:
+def page_html(
+    suites: Mapping[str, Sequence[Entry]],
+    baseline: str | None,
+    command: str,
+    curves: Sequence[CurveSection] = (),
+) -> str:
     """The page.
 
     Args:
@@ -122,6 +128,7 @@ def page_html(suites: Mapping[str, Sequence[Entry]], baseline: str | None, comma
             have different names.
         baseline: model that the others are compared with, or None.
         command: the command that makes the page, to be shown in it.
+        curves: sections of continuous severity.
 
     Raises:
         InputError: for a broken example scan.
@@ -130,7 +137,8 @@ def page_html(suites: Mapping[str, Sequence[Entry]], baseline: str | None, comma
     template = environment().get_template("report.html")
     return template.render(
         sections=sections,
-        definitions=used_metrics(sections),
+        curves=curves,
+        definitions=used_metrics(sections, curves),
         facts=page_facts([entry for entries in suites.values() for entry in entries]),
         command=command,
         gradient=", ".join(LOSS),
@@ -305,11 +313,12 @@ def provenance(entry: Entry) -> Provenance:
     return Provenance(result.model, tuple(dict.fromkeys(row.run["command"] for row in rows)), _facts(facts))
 
 
-def used_metrics(sections: Sequence[Section]) -> list[Metric]:
+def used_metrics(sections: Sequence[Section], curves: Sequence[CurveSection]) -> list[Metric]:
     """Every metric that occurs in the tables, in the order in which it first does."""
     used = {column.metric.name: None for s in sections for grid in s.grids for column in grid.columns}
     used |= {name: None for s in sections for table in s.settings for name in table.columns if name[:2] != "s/"}
     used |= {TASKS[s.task].of_class: None for s in sections if s.class_tables}
+    used |= {curve.metric: None for curve in curves}
     return [metric(name) for name in used]
 
 
@@ -319,7 +328,7 @@ def page_facts(entries: Sequence[Entry]) -> list[Fact]:
     models = list(dict.fromkeys(entry.result.model for entry in entries))
     dates = sorted(e.result.source.finished[:10] for e in measured if e.result.source.finished)
     engines = sorted({e.result.engine for e in measured if e.result.engine})
-    facts = [Fact("models", ", ".join(models))]
+    facts = [Fact("models", ", ".join(models))] if models else []
     if dates:
         facts.append(Fact("scored", dates[0] if dates[0] == dates[-1] else f"{dates[0]} to {dates[-1]}"))
     if engines:

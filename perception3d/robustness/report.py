@@ -25,13 +25,16 @@ from perception3d.robustness.collect import (
     types_markdown,
 )
 from perception3d.robustness.comparison import grid_csv, grid_latex, grid_markdown, make_grid, setting_columns
+from perception3d.robustness.curves import curve_markdown
 from perception3d.robustness.page import Entry, make_grids, notes, page_html, renamed
+from perception3d.robustness.page_curves import CURVES, Strand, curve_section, make_strand, read_curves, strands_figure
 from perception3d.robustness.results import layout_of, read_result, result_of_rows
 from perception3d.robustness.rows import FILES, Row, read_rows, read_suites
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+BREAKING_SHARE = 75.0
 GRID_FILES = ("comparison", "types_score", "types_retention")
 
 
@@ -58,6 +61,7 @@ def write_report(
     command: str,
     names: Sequence[str] | None = None,
     baseline: str | None = None,
+    share: float = BREAKING_SHARE,
 ) -> Path:
     """Write ``report.html``, ``report.md``, and for each suite its tables as CSV and LaTeX and its pictures.
 
@@ -67,6 +71,7 @@ def write_report(
         command: the command that makes this report, to be shown in it.
         names: name of each origin in the report; by default the name of its config.
         baseline: name of the model that the others are compared with.
+        share: per cent of clean below which a curve of continuous severity is broken.
 
     Returns:
         Path of ``report.html``.
@@ -79,11 +84,14 @@ def write_report(
     models = list(dict.fromkeys(entry.result.model for entries in suites.values() for entry in entries))
     if baseline is not None and baseline not in models:
         raise InputError(unknown("baseline", baseline, models, of="the report"))
+    strands = read_strands(origins, names)
     sections = [write_suite(name, entries, out, baseline) for name, entries in suites.items()]
+    sections += [write_curve(name, of_name, out, share) for name, of_name in strands.items()]
+    curves = [curve_section(name, of_name, share) for name, of_name in strands.items()]
     text = "\n\n".join(["# Robustness report", *sections, f"Report made by `{command}`."])
     write_atomically(out / "report.md", f"{text}\n".encode())
     page = out / "report.html"
-    write_atomically(page, page_html(suites, baseline, command).encode())
+    write_atomically(page, page_html(suites, baseline, command, curves).encode())
     return page
 
 
@@ -141,6 +149,26 @@ def write_suite(name: str, entries: Sequence[Entry], out: Path, baseline: str | 
     return "\n\n".join(part for part in parts if part)
 
 
+def read_strands(origins: Sequence[Path], names: Sequence[str] | None = None) -> dict[str, list[Strand]]:
+    """Curves of continuous severity by their name, those of one name in the order of the origins."""
+    strands: dict[str, list[Strand]] = {}
+    for index, origin in enumerate(origins):
+        for name, rows in read_curves(origin).items():
+            model = Path(next(iter(rows.values())).run["config"]).stem if names is None else names[index]
+            known = [strand.model for strand in strands.get(name, ())]
+            shown = f"{model} ({_distinct_part(origin, origins)})" if model in known else model
+            strands.setdefault(name, []).append(make_strand(shown, rows))
+    return strands
+
+
+def write_curve(name: str, strands: Sequence[Strand], out: Path, share: float) -> str:
+    """Write the picture of one quantity, and return its Markdown."""
+    path = f"{CURVES}/{name}.png"
+    _save(strands_figure(strands, share), out / path)
+    tables = (f"### {strand.model}\n\n{curve_markdown(strand.curve, share)}" for strand in strands)
+    return "\n\n".join([f"## {name}", f"![{name}]({path})", *tables])
+
+
 def _by_task(suite: str, entries: Sequence[Entry]) -> list[tuple[str, list[Entry]]]:
     """The entries of each task with a name: that of the suite, unless there are several tasks."""
     tasks = list(dict.fromkeys(entry.result.task for entry in entries))
@@ -159,7 +187,9 @@ def _entries_of(origin: Path) -> list[Entry]:
     """The suites of a sweep's folder, or the one of a result file."""
     if origin.suffix == ".json":
         return [Entry(read_result(origin), {}, None, origin)]
-    entries = []
+    entries: list[Entry] = []
+    if not (origin / "rows").is_dir() and read_curves(origin):
+        return entries
     for name in read_suites(origin):
         rows = read_rows(origin, name)
         collect(suite_by_name(name), rows)  # refuses rows of several runs

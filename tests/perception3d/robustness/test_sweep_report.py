@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -155,3 +156,27 @@ def test_the_curves_start_at_the_clean_score(all_rows):
     assert axes[0].lines[0].get_ydata().tolist() == [80, 76, 72, 68]
     np.testing.assert_array_equal(axes[1].lines[0].get_ydata(), [80, 64, np.nan, 56])
     assert [label.get_text() for label in axes[4].get_xticklabels()] == ["clean", "dense", "sparse"]
+
+
+def test_curves_of_two_models_stand_in_one_picture(tmp_path, make_row):
+    kept = {"1000": 76.0, "100": 64.0, "20": 16.0}
+    for name, loss in (("a", 0.0), ("b", 4.0)):
+        rows = {"clean": 80.0, **{f"visibility_m={value}": score - loss for value, score in kept.items()}}
+        for folder, score in rows.items():
+            row = make_row("clean_data", score, suite="curve_weather.visibility_m")
+            setting = {**row.setting, "folder": folder, "type": "weather"}
+            write_row(tmp_path / name / "curves", replace(row, setting=setting))
+    runs = [tmp_path / name for name in ("a", "b")]
+    page = write_report(runs, tmp_path / "out", "x", names=["first", "second"], share=50.0)
+    text = page.read_text()
+    (table,) = re.findall(r'<th scope="col">curve</th>.*?</table>', text, re.DOTALL)
+    cells = re.findall(r">([^<\n]+)</t[hd]>", table)
+    assert cells[:7] == ["curve", "clean", "below 50 % at", "area %", "1000", "100", "20"]
+    # on the logarithm of the value: from 80 % at 100 m to 20 % at 20 m, 50 % is half-way, at sqrt(100 x 20) = 44.7 m
+    assert cells[7:10] == ["first", "80.0", "44.7"]
+    # 95, 80, 20 % over steps of ln 10 and ln 5: (87.5 ln 10 + 50 ln 5) / ln 50
+    assert float(cells[10]) == pytest.approx((87.5 * np.log(10) + 50 * np.log(5)) / np.log(50), abs=0.05)
+    assert cells[11:15] == ["76.0", "64.0", "16.0", "second"]
+    markdown = page.with_name("report.md").read_text()
+    assert "Below 50 % of clean: visibility_m = 44.7" in markdown
+    assert (tmp_path / "out" / "curves" / "curve_weather.visibility_m.png").read_bytes().startswith(PNG)
