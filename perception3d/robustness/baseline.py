@@ -9,6 +9,7 @@ from corruptions.core import InputError
 from corruptions.scores import Levels
 from corruptions.suites import Suite
 from perception3d.robustness.relative import SHARED, levels_of
+from perception3d.robustness.results import read_result
 from perception3d.robustness.rows import Fingerprint, read_rows
 
 
@@ -51,8 +52,6 @@ def read_baseline(where: Path, suite: Suite, seed: int) -> Baseline:
         InputError: for a folder without rows of the suite, or a file that is no result of it.
     """
     if where.suffix == ".json":
-        from perception3d.robustness.results import read_result
-
         result = read_result(where)
         if result.suite != suite.name:
             raise InputError(f"{where}: expected a result of {suite.name}, found one of {result.suite}")
@@ -62,6 +61,8 @@ def read_baseline(where: Path, suite: Suite, seed: int) -> Baseline:
             ]
             for kind, folders in suite.types.items()
         }
+        if all(score is None for scores in levels.values() for score in scores):
+            raise InputError(f"{where}: expected scores of the types of {suite.name}, found only means over them")
         return Baseline(where, levels, None)
     folder = where / f"seed{seed}" if (where / f"seed{seed}").is_dir() else where
     rows = read_rows(folder, suite.name)

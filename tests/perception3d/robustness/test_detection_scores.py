@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from mmengine.config import Config
@@ -9,6 +10,7 @@ from mmengine.config import Config
 from corruptions import InputError
 from corruptions.multimodal import CONSISTENT_WEATHER, MISSING_SENSORS, MULTICORRUPT
 from corruptions.suites import SEMANTICKITTI_C
+from perception3d.robustness.baseline import read_baseline
 from perception3d.robustness.collect import collect, settings_csv, settings_markdown, types_markdown
 from perception3d.robustness.detection import (
     check_detection_config,
@@ -18,8 +20,10 @@ from perception3d.robustness.detection import (
     sensors_of,
 )
 from perception3d.robustness.plan import clean_setting, keyframes_hash
-from perception3d.robustness.relative import levels_of, relative_markdown, relative_scores
+from perception3d.robustness.relative import levels_of, relative_markdown, relative_scores, relative_to
 from perception3d.robustness.rows import Fingerprint, Row, Score, read_row, write_row
+
+RESULTS = Path(__file__).resolve().parents[3] / "configs" / "robustness" / "results"
 
 # NDS of severities 1, 2, 3 on MultiCorrupt: Beemelmanns et al., IV 2024, leaderboard of the benchmark.
 CMT = {
@@ -70,6 +74,19 @@ def test_resistance_against_a_baseline():
     assert levels_of(MULTICORRUPT, rows)["snow"] == [None, None, None]
     with pytest.raises(InputError, match=r"same corrupted data \(seed 0\), found others \(seed 4\)"):
         relative_scores(MULTICORRUPT, rows, rows_of({"fog": MEFORMER_FOG}, 73.85, seed=4))
+
+
+def test_published_figures_as_the_baseline():
+    published = RESULTS / "multicorrupt" / "meformer_nuscenes_quoted.json"
+    baseline = read_baseline(published, MULTICORRUPT, seed=0)
+    assert baseline.levels["fog"] == list(MEFORMER_FOG)
+    baseline.check(FINGERPRINT)  # nothing is known about the data
+    fog = relative_to(MULTICORRUPT, rows_of({"fog": CMT["fog"]}, 72.9), baseline.levels).types[3]
+    assert fog.against == pytest.approx(100 * (176.3 / 175.1 - 1))
+    with pytest.raises(InputError, match="found only means over them"):
+        read_baseline(RESULTS / "multicorrupt" / "is-fusion_nuscenes_quoted.json", MULTICORRUPT, seed=0)
+    with pytest.raises(InputError, match="expected a result of missing_sensors, found one of multicorrupt"):
+        read_baseline(published, MISSING_SENSORS, seed=0)
 
 
 def test_tables_name_the_metrics_of_detectors():
