@@ -98,7 +98,7 @@ def example_figure(
         axis.set_ylabel("x forward [m]", fontsize=9)
     for column, (model, scenes) in zip(axes.T[1:], predictions.items(), strict=True):
         for axis, scene, when in zip(column, scenes, ("clean", "corrupted"), strict=True):
-            _draw_errors(axis, scene, f"{when}: {_short(model)}", len(classes))
+            _draw_errors(axis, scene, f"{when}: {_short(model, 20)}", len(classes))
     for axis in axes.flat:
         axis.tick_params(labelsize=8, length=2)
         axis.set_xticks([HALF_EXTENT_M, 0, -HALF_EXTENT_M])
