@@ -178,17 +178,7 @@ def read_weights(model: torch.nn.Module, path: str, classes: Sequence[str] | Non
         InputError: for a missing or unreadable file, weights of another model (names the first mismatches), or a model
             that was trained on other classes.
     """
-    check_checkpoint(path)
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        # torch says much more, and advises to switch the safe loading off
-        reason = f"{error}".split(". ")[0].splitlines()[:1]
-        raise InputError(
-            f"{path}: expected an mmengine checkpoint, found a file that does not load safely: "
-            f"{type(error).__name__}: {''.join(reason)}"
-        ) from error
-    state = checkpoint.get("state_dict", checkpoint) if isinstance(checkpoint, dict) else {}
+    checkpoint, state = _read_checkpoint(path)
     faults = state_faults(model.state_dict(), state)
     if faults:
         raise InputError(
@@ -203,6 +193,53 @@ def read_weights(model: torch.nn.Module, path: str, classes: Sequence[str] | Non
             "metainfo.classes of the dataset to these"
         )
     return state
+
+
+def check_initial_weights(model: torch.nn.Module, path: str) -> None:
+    """Raise :class:`InputError` unless a checkpoint holds weights to start the model, or parts of it, from.
+
+    mmengine would warn, leave out what does not fit, and train from what the rest is.
+    """
+    state = _read_checkpoint(path)[1]
+    expected = model.state_dict()
+    shared = [key for key in expected if key in state]
+    if not shared:
+        raise InputError(
+            f"{path}: expected weights of this config's model or of parts of it, found none of its names, but "
+            f"{', '.join(list(state)[:2]) or 'nothing'}; choose another load_from"
+        )
+    if faults := state_faults({key: expected[key] for key in shared}, {key: state[key] for key in shared}):
+        raise InputError(
+            f"{path}: expected weights of this config's model or of parts of it, found others ({len(faults)} "
+            f"differences): {'; '.join(faults[:3])}; choose another load_from"
+        )
+
+
+def _read_checkpoint(path: str) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """A checkpoint and its state dict, which may be the same."""
+    check_checkpoint(path)
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        # torch says much more, and advises to switch the safe loading off
+        reason = f"{error}".split(". ")[0].splitlines()[:1]
+        raise InputError(
+            f"{path}: expected an mmengine checkpoint, found a file that does not load safely: "
+            f"{type(error).__name__}: {''.join(reason)}"
+        ) from error
+    if not isinstance(checkpoint, dict):
+        return {}, {}
+    return checkpoint, checkpoint.get("state_dict", checkpoint)
+
+
+def check_classes(model: torch.nn.Module, classes: Sequence[str]) -> None:
+    """Raise :class:`InputError` unless a detector has as many classes as its data set."""
+    found = getattr(getattr(model, "pts_bbox_head", None), "num_classes", None)
+    if found is not None and found != len(classes):
+        raise InputError(
+            f"model.pts_bbox_head.num_classes: expected {len(classes)}, the classes of the data set "
+            f"({', '.join(classes)}), found {found}; change it or metainfo.classes"
+        )
 
 
 def load_weights(model: torch.nn.Module, path: str, classes: Sequence[str] | None = None) -> None:

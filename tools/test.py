@@ -15,6 +15,7 @@ from perception3d.launch import (
     add_shared_arguments,
     build_runner,
     check_checkpoint,
+    check_classes,
     check_writable,
     load_config,
     load_weights,
@@ -71,7 +72,9 @@ def main() -> None:
     runner = build_runner(cfg)
     model = runner.model.module if hasattr(runner.model, "module") and args.launcher != "none" else runner.model
     classes = runner.test_dataloader.dataset.metainfo.get("classes")
-    load_weights(model.module if args.tta else model, args.checkpoint, classes)
+    detector = model.module if args.tta else model
+    load_weights(detector, args.checkpoint, classes)
+    check_classes(detector, classes or ())
     runner.test()
 
 

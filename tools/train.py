@@ -8,11 +8,19 @@ import argparse
 
 from mmengine.config import Config
 from mmengine.device import is_cuda_available, is_musa_available, is_npu_available
-from mmengine.model import is_model_wrapper
+from mmengine.model import BaseModel, is_model_wrapper
 from mmengine.runner import Runner, find_latest_checkpoint
 
 from corruptions.core import InputError
-from perception3d.launch import add_shared_arguments, build_runner, check_checkpoint, load_config, read_weights, run
+from perception3d.launch import (
+    add_shared_arguments,
+    build_runner,
+    check_checkpoint,
+    check_initial_weights,
+    load_config,
+    read_weights,
+    run,
+)
 
 
 def parse_args() -> argparse.Namespace:
@@ -63,7 +71,12 @@ def check_resumed_weights(runner: Runner, path: str | None) -> None:
     """
     path = path or find_latest_checkpoint(runner.work_dir)
     if path is not None:
-        read_weights(runner.model.module if is_model_wrapper(runner.model) else runner.model, path)
+        read_weights(model_of(runner), path)
+
+
+def model_of(runner: Runner) -> BaseModel:
+    """The model, without what wraps it for several processes."""
+    return runner.model.module if is_model_wrapper(runner.model) else runner.model
 
 
 def main() -> None:
@@ -92,6 +105,8 @@ def main() -> None:
     runner = build_runner(cfg)
     if cfg.get("resume"):
         check_resumed_weights(runner, cfg.load_from)
+    elif cfg.get("load_from") and "://" not in cfg.load_from:
+        check_initial_weights(model_of(runner), cfg.load_from)
     runner.train()
 
 

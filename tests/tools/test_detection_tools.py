@@ -45,9 +45,24 @@ def test_train_then_test(simulated, tmp_path, monkeypatch, capsys):
     assert len(results["results"]) == 3
     assert results["meta"]["use_camera"] and results["meta"]["use_lidar"]
     capsys.readouterr()
+    for changed, message in (
+        ("model.pts_bbox_head.num_queries=20", "1 differences): pts_bbox_head.reference_points.weight has shape"),
+        ("model.pts_bbox_head.num_layers=1", "expected weights of this config's model or of parts of it, found others"),
+    ):
+        started = [*on_cpu, changed, f"load_from={checkpoint}"]
+        assert run_tool(monkeypatch, "train.py", config, *simulated, *work, *started) == 2
+        assert message in capsys.readouterr().err
+    torch.save({"elsewhere": torch.zeros(1)}, tmp_path / "elsewhere.pth")
+    started = [*on_cpu, f"load_from={tmp_path / 'elsewhere.pth'}"]
+    assert run_tool(monkeypatch, "train.py", config, *simulated, *work, *started) == 2
+    assert "found none of its names, but elsewhere" in capsys.readouterr().err
     other = ["--cfg-options", "test_dataloader.dataset.metainfo.classes=[truck,car,bus,trailer,barrier]"]
     assert run_tool(monkeypatch, "test.py", config, checkpoint, *simulated, *work, *other) == 2
     assert "expected a model of the classes truck, car, bus" in capsys.readouterr().err
+    nameless = tmp_path / "nameless.pth"
+    torch.save(torch.load(checkpoint, weights_only=True)["state_dict"], nameless)
+    assert run_tool(monkeypatch, "test.py", config, nameless, *simulated, *work, *other) == 2
+    assert "num_classes: expected 5, the classes of the data set" in capsys.readouterr().err
 
 
 def test_one_keyframe_without_lidar(simulated, tmp_path, monkeypatch):

@@ -139,7 +139,12 @@ class CMTDetector(Base3DDetector):
         # number the samples that are there from 0: the others would be empty maps, and count in batch norm statistics
         renumbered = (present.cumsum(0) - 1).to(coors)[coors[:, 0].long()]
         coors = torch.cat([renumbered[:, None], coors[:, 1:]], dim=1)
+        lone = self.training and len(features) == 1
+        if lone:  # a batch of one sample, masked as published: no variance to normalise with but the running one
+            self.pts_middle_encoder.eval()
         bev = self.pts_middle_encoder(features, coors, int(present.sum()))
+        if lone:
+            self.pts_middle_encoder.train()
         return LidarFeatures(self.pts_neck(self.pts_backbone(bev))[0], present)
 
     def _check_grid(self) -> None:

@@ -70,3 +70,19 @@ def test_voxel_features_are_means():
     torch.testing.assert_close(features[0], points[:3].mean(0))
     torch.testing.assert_close(features[1], points[3])
     assert voxels["coors"].tolist() == [[0, 25, 32, 32], [0, 30, 44, 44]]
+
+
+def test_a_lone_blank_sample_trains():
+    """One voxel, as published masking leaves in a batch of one, is normalised with the running statistics."""
+    model = build(tiny_model(("lidar",)))
+    voxels = model.data_preprocessor.voxelize([torch.zeros(10, 5)], None)
+    encoded = []
+    model.pts_middle_encoder.register_forward_hook(lambda module, inputs, output: encoded.append(output))
+    for mode in (True, False):
+        model.train(mode)
+        features = model._lidar_features(voxels, 1)
+        assert all(module.training is mode for module in model.pts_middle_encoder.modules())
+        if mode:
+            features.bev.sum().backward()
+    torch.testing.assert_close(encoded[0], encoded[1])
+    assert model.pts_middle_encoder.conv_input[0].weight.grad is not None
