@@ -15,8 +15,8 @@ from corruptions.synthetic import synthetic_image, synthetic_scan
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "tools/benchmark.py", "corruptions", *arguments]
+def run(*arguments: str, subject: str = "corruptions") -> subprocess.CompletedProcess:
+    command = [sys.executable, "tools/benchmark.py", subject, *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.run(command, check=False, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
 
@@ -87,3 +87,22 @@ def test_images(monkeypatch):
     assert {row.size_out for row in rows} == {45 * 80}
     assert "pixels out" in benchmark.markdown(rows)
     assert depth_m.shape == (45, 80)
+
+
+def test_cmt():
+    config = "configs/cmt/cmt-tiny_1xb2_nuscenes-sim.py"
+    result = run(config, "--samples", "1", subject="cmt")
+    assert result.returncode == 0, result.stderr[-2000:]
+    assert "1 passes of each kind, " in result.stdout
+    assert "6 images of 352 x 128" in result.stdout
+    assert {"| decoder |", "| written out, as published |", "| ratio |"} <= {
+        "|".join([*line.split("|")[:2], ""]) for line in result.stdout.splitlines()
+    }
+    for arguments, message in (
+        (["--samples", "0", config], "error: --samples: expected at least 1, found 0"),
+        (["configs/cmt/cmt-tny.py"], "error: unknown config"),
+        (["configs/segmentation/minkunet-small_1xb1-700i_semantickitti-sim.py"], "expected a CMTDetector, found"),
+    ):
+        result = run(*arguments, subject="cmt")
+        assert (result.returncode, "Traceback" in result.stderr) == (2, False)
+        assert message in result.stderr

@@ -88,7 +88,7 @@ def ring_of_cameras(height: int, width: int) -> NDArray[np.float64]:
 
 def describe(batches: Sequence[Any], model: CMTDetector) -> str:
     """Sizes of the first batch, processor, device, threads and load of the machine in words."""
-    parts = [f"{len(batches)} passes"]
+    parts = [f"{len(batches)} passes of each kind"]
     prepared = model.data_preprocessor(batches[0])["inputs"]
     if "voxels" in prepared:
         parts.append(f"{len(batches[0]['inputs']['points'][0])} points in {len(prepared['voxels']['coors'])} voxels")
