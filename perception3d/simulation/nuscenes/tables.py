@@ -178,9 +178,13 @@ def write_tables(folder: Path, fixed: dict[str, list[Row]], scenes: Iterable[dic
     temporary = {name: folder / f".{name}.json.part" for name in PER_SCENE}
     files = {name: path.open("w") for name, path in temporary.items()}
     try:
-        for number, tables in enumerate(scenes):
+        begun: set[str] = set()  # not all with the first scene: without a thing in sight it has no annotations
+        for file in files.values():
+            file.write("[")
+        for tables in scenes:
             for name, file in files.items():
-                _append(file, tables[name], first=number == 0)
+                _append(file, tables[name], first=name not in begun)
+                begun |= {name} if tables[name] else set()
         for name, file in files.items():
             file.write("\n]\n")
             file.close()
@@ -192,6 +196,5 @@ def write_tables(folder: Path, fixed: dict[str, list[Row]], scenes: Iterable[dic
 
 
 def _append(file: TextIO, rows: list[Row], first: bool) -> None:
-    file.write("[" if first else "")
     for number, row in enumerate(rows):
         file.write(("\n" if first and number == 0 else ",\n") + json.dumps(row))

@@ -20,6 +20,7 @@ from perception3d.simulation.nuscenes.categories import (
 from perception3d.simulation.nuscenes.drive import Drive, street_of, timestamp_us
 from perception3d.simulation.nuscenes.lidar_top import firings
 from perception3d.simulation.nuscenes.request import MINI_TRAIN, MINI_VAL, PRESETS, Request, scene_names
+from perception3d.simulation.nuscenes.tables import PER_SCENE, write_tables
 from perception3d.simulation.street import START_M, Frame
 from perception3d.simulation.traffic import Traffic
 
@@ -248,3 +249,13 @@ def test_nobody_drives_into_the_ego_vehicle():
                 local = (placed.mesh.vertices - ego[:3, 3]) @ ego[:3, :3]
                 inside = (np.abs(local[:, 1]) < 0.95) & (local[:, 0] > -1.0) & (local[:, 0] < 4.0)
                 assert not inside.any(), (name, at, placed.instance)
+
+
+@pytest.mark.parametrize("counts", [(0, 2, 0, 1), (2, 0), (0, 0), (1,)])
+def test_tables_of_scenes_without_rows(tmp_path, counts):
+    """A street without a thing in sight has no annotations; the tables stay lists of the others."""
+    rows = [[{"token": f"{scene}-{row}"} for row in range(count)] for scene, count in enumerate(counts)]
+    write_tables(tmp_path, {"sensor": [{"token": "a"}]}, (dict.fromkeys(PER_SCENE, own) for own in rows))
+    for name in PER_SCENE:
+        assert json.loads((tmp_path / f"{name}.json").read_text()) == sum(rows, [])
+    assert {path.name for path in tmp_path.iterdir()} == {f"{name}.json" for name in (*PER_SCENE, "sensor")}
