@@ -103,16 +103,19 @@ def replacing(path: Path, mode: str = "wb") -> Iterator[IO]:
 
 
 def zip_file(source: Path, target: Path) -> None:
-    """Write a zip that holds the file ``source`` under its own name."""
+    """Write a zip that holds the file ``source`` under its own name; raises :class:`InputError` if it is ``target``."""
+    if target.resolve() == source.resolve():
+        raise InputError(f"{target}: expected another file than the one to zip, found the same; choose another --zip")
     with replacing(target) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
         archive.write(source, source.name)
 
 
 def zip_tree(tree: Tree, target: Path, folders: list[str]) -> None:
     """Write a zip of a folder's files, with explicit entries for ``folders`` (each ending in "/") in front."""
+    names = tree.names()  # the zip may lie in the folder, and must not hold itself
     with replacing(target) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
         for folder in folders:
             archive.writestr(zipfile.ZipInfo(folder), b"")
-        for name in tree.names():
+        for name in names:
             if not name.endswith("/"):
                 archive.writestr(name, tree.read(name))

@@ -11,7 +11,7 @@ from nuscenes_files import META, link_trainval
 from semantickitti_files import write_scan
 
 from corruptions.core import InputError
-from perception3d.submission.files import open_tree, zip_tree
+from perception3d.submission.files import open_tree, zip_file, zip_tree
 from perception3d.submission.nuscenes_lidarseg import lidarseg_faults, lidarseg_zip
 from perception3d.submission.nuscenes_split import lidar_keyframes, read_split
 from perception3d.submission.semantickitti import required_folders, semantickitti_faults, semantickitti_zip
@@ -242,6 +242,17 @@ def test_no_zip(tmp_path):
     for path, message in ((tmp_path / "file.zip", "a file that is no zip"), (tmp_path / "none", "found none")):
         with pytest.raises(InputError, match=message), open_tree(path):
             pass
+
+
+def test_a_zip_holds_neither_itself_nor_takes_the_place_of_its_content(tmp_path):
+    (tmp_path / "a.bin").write_bytes(b"content")
+    with open_tree(tmp_path) as tree:
+        zip_tree(tree, tmp_path / "inside.zip", [])
+    with zipfile.ZipFile(tmp_path / "inside.zip") as archive:
+        assert archive.namelist() == ["a.bin"]
+    with pytest.raises(InputError, match="expected another file than the one to zip"):
+        zip_file(tmp_path / "a.bin", tmp_path / "." / "a.bin")
+    assert (tmp_path / "a.bin").read_bytes() == b"content"
 
 
 def test_splits_of_partial_tables(data_root, tmp_path):
