@@ -11,6 +11,7 @@ Exit status: 0 scored, 1 --official found other numbers, 2 bad input.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -149,8 +150,9 @@ def score_files(args: argparse.Namespace) -> int:
 
 def unique_names(paths: Sequence[Path]) -> list[str]:
     """Stems of the files, with their folders where stems repeat."""
-    stems = [path.stem for path in paths]
-    names = stems if len(set(stems)) == len(stems) else [f"{path.resolve().parent.name}_{path.stem}" for path in paths]
+    whole = [Path(os.path.abspath(path)) for path in paths]  # "." and ".." name no folder below --out
+    stems = [path.stem for path in whole]
+    names = stems if len(set(stems)) == len(stems) else [f"{path.parent.name}_{path.stem}" for path in whole]
     if len(set(names)) < len(names):
         raise InputError(f"results: expected files of different names, found {', '.join(map(str, paths))}")
     return names

@@ -7,6 +7,7 @@ import pytest
 from nuscenes_files import META, as_detections, link_trainval, near, write_results
 from nuscenes_lidarseg_files import write_nuscenes, write_predictions
 
+from corruptions.core import InputError
 from perception3d.metrics.nuscenes_detection.devkit import load_ground_truth, open_tables
 from perception3d.metrics.nuscenes_lidarseg.truth import load_truth
 
@@ -126,6 +127,16 @@ def test_lidarseg_predictions_are_scored_and_compared(tmp_path, capsys):
     (tmp_path / "right/mini_val/submission.json").unlink()
     assert load("eval_nuscenes").main([files[0], *options]) == 2
     assert "mini_val/submission.json: expected this file" in capsys.readouterr().err
+
+
+def test_folders_of_the_reports_lie_below_the_output_folder(tmp_path, monkeypatch):
+    (tmp_path / "runs/mine").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "runs/mine")
+    names = load("eval_nuscenes").unique_names
+    assert names([Path("."), Path(".."), Path("a/b.json")]) == ["mine", "runs", "b"]
+    assert names([Path("a/b.json"), Path("c/b.json")]) == ["a_b", "c_b"]
+    with pytest.raises(InputError, match="expected files of different names"):
+        names([Path("a/b.json"), Path("a/b.zip")])
 
 
 def test_annotations_as_results(data_root, tmp_path, capsys):
