@@ -155,7 +155,7 @@ def _write_sample(dataset: NuScenesDetDataset, out_dir: Path, tag: str, number: 
         if not len(found["points"]):
             continue
         stem = f"{tag}_gt_database/{found['name']}/{info['token']}_{row}"
-        found["points"].astype(np.float32).tofile(out_dir / f"{stem}.bin")
+        write_atomically(out_dir / f"{stem}.bin", found["points"].astype(np.float32).tobytes())
         entry = {
             "name": found["name"],
             "path": f"{stem}.bin",
@@ -168,7 +168,8 @@ def _write_sample(dataset: NuScenesDetDataset, out_dir: Path, tag: str, number: 
         }
         if found["crop"] is not None:
             image, part = found["crop"]
-            cv2.imwrite(str(out_dir / f"{stem}.png"), image)
+            # cv2.imwrite says nothing about a full disk
+            write_atomically(out_dir / f"{stem}.png", cv2.imencode(".png", image)[1].tobytes())
             entry |= {"image_path": f"{stem}.png", "image_part": part}
         entries.append(entry)
     return entries

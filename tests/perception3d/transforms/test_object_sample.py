@@ -11,7 +11,7 @@ from object_world import CAMERA, CLASSES, box, sample
 
 from corruptions.boxes import points_in_boxes
 from corruptions.core import InputError
-from perception3d.datasets.gt_database import best_crops, cut_objects
+from perception3d.datasets.gt_database import best_crops, cut_objects, write_gt_database
 from perception3d.transforms.object_paste import Patch, box_hulls, free_places, overlap_from_above, paste_patches
 from perception3d.transforms.object_sample import SampleObjects, centred
 
@@ -187,6 +187,34 @@ def test_the_camera_that_shows_most_gives_the_crop():
     results["img"] = [np.full((100, 200, 3), grey, np.uint8) for grey in (1, 2, 3)]
     ((image, _),) = best_crops(centred(np.array([box(10, 0)])), results)
     assert (image == 2).all()
+
+
+class OneSample:
+    """A data set of one sample with one pedestrian."""
+
+    metainfo, box_type_3d, box_mode_3d = {"classes": CLASSES}, None, None
+
+    def __len__(self):
+        return 1
+
+    def get_data_info(self, number):
+        return {"token": "abc"}
+
+    def pipeline(self, info):
+        return sample([box(10, 0)], [1])
+
+
+def test_a_written_object_is_read_back_and_a_file_that_cannot_be_written_is_named(tmp_path):
+    path = write_gt_database(OneSample(), tmp_path)
+    ((_, row),) = ((name, objects[0]) for name, objects in pickle.loads(path.read_bytes()).items() if objects)
+    (found,) = cut_objects(OneSample().pipeline({}), CLASSES)
+    stored = SampleObjects(str(path), CLASSES, {"pedestrian": 1}).records["pedestrian"].load(0, with_image=True)
+    assert np.array_equal(stored.points, found["points"]) and np.array_equal(stored.patch.image, found["crop"][0])
+    image = tmp_path / row["image_path"]
+    image.unlink()
+    image.mkdir()
+    with pytest.raises(InputError, match=r"abc_0.png: expected to write this file, found: "):
+        write_gt_database(OneSample(), tmp_path)
 
 
 def test_bad_databases_are_named(tmp_path):
