@@ -96,11 +96,11 @@ def benchmark_segmentation(args: argparse.Namespace) -> None:
 
 def benchmark_cmt(args: argparse.Namespace) -> None:
     """Measure CMT part by part, and its attention beside the published, and print tables."""
+    check_count("--samples", args.samples)
     from perception3d.apis import init_model
     from perception3d.launch import read_config
     from perception3d.models.cmt import benchmark, benchmark_inputs
 
-    check_count("--samples", args.samples)
     cfg = read_config(args)
     model = init_model(cfg, args.checkpoint, args.device)
     batches = benchmark_inputs.batches(cfg, model, args.samples, keyframes=bool(args.root_path))

@@ -98,11 +98,6 @@ def test_cmt():
     assert {"| decoder |", "| written out, as published |", "| ratio |"} <= {
         "|".join([*line.split("|")[:2], ""]) for line in result.stdout.splitlines()
     }
-    for arguments, message in (
-        (["--samples", "0", config], "error: --samples: expected at least 1, found 0"),
-        (["configs/cmt/cmt-tny.py"], "error: unknown config"),
-        (["configs/segmentation/minkunet-small_1xb1-700i_semantickitti-sim.py"], "expected a CMTDetector, found"),
-    ):
-        result = run(*arguments, subject="cmt")
-        assert (result.returncode, "Traceback" in result.stderr) == (2, False)
-        assert message in result.stderr
+    result = run(config, "--samples", "0", subject="cmt")
+    assert (result.returncode, "Traceback" in result.stderr) == (2, False)
+    assert "error: --samples: expected at least 1, found 0" in result.stderr
