@@ -129,7 +129,8 @@ class NuScenesDetDataset(InfoFileDataset, NuScenesDataset):
                     f"{self.ann_file}: expected {what} of this file, found {len(others)} others: {others[0]!r}, ...; "
                     f"one of the {len(known)} known is {next(iter(known))!r}"
                 )
-            infos = [info for info in infos if info.get(key) in set(chosen)]
+            wanted = set(chosen)
+            infos = [info for info in infos if info.get(key) in wanted]
         return infos
 
     def _choose_cameras(self, infos: list[dict]) -> None:

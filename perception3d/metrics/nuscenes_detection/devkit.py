@@ -73,10 +73,11 @@ def load_ground_truth(nusc: Any, eval_set: str, tokens: Collection[str] | None =
     scene_of = _scenes_of(nusc, eval_set)
     samples = [row for row in nusc.sample if row["scene_token"] in scene_of]
     if tokens is not None:
-        outside = set(tokens) - {row["token"] for row in samples}
+        wanted = set(tokens)
+        outside = wanted - {row["token"] for row in samples}
         if outside:
             raise InputError(f"{min(outside)}: expected keyframes of split {eval_set!r}, found {len(outside)} others")
-        samples = [row for row in samples if row["token"] in set(tokens)]
+        samples = [row for row in samples if row["token"] in wanted]
     if not samples:
         here = ", ".join(sorted(row["name"] for row in nusc.scene)[:5])
         raise InputError(

@@ -81,7 +81,8 @@ def load_truth(root: Path, version: str, split: str) -> LidarsegTruth:
         )
     labels = {row["sample_data_token"]: row["filename"] for row in read_table(root, version, "lidarseg")}
     sweeps = tuple(lidar_keyframes(root, version, keyframes))
-    records = {row["token"]: row for row in read_table(root, version, "sample_data") if row["token"] in set(sweeps)}
+    wanted = set(sweeps)
+    records = {row["token"]: row for row in read_table(root, version, "sample_data") if row["token"] in wanted}
     without = [token for token in sweeps if token not in labels]
     if without:
         raise InputError(
