@@ -25,7 +25,7 @@ MODELS = [
     "matplotlib",
     "jinja2",  # the report page; BSD-3
 ]
-SIMULATION = ["open3d==0.20.0"]
+SIMULATION = ["open3d==0.20.0", *CAMERA]  # images and maps of the nuScenes format
 EXPORT = ["onnx", "onnxscript", "onnxruntime", "numpy<2"]
 CLUSTER = ["ray"]
 DEV = ["pytest", "hypothesis", "ruff", "mypy"]
