@@ -1,16 +1,19 @@
 """The benchmark of the simulation measures what it says, on the smallest data sets."""
 
+import pytest
+
 from perception3d.simulation import benchmark
 
+pytest.importorskip("open3d", reason="ray casting needs the extra `simulation`")
 
-def test_parts_are_measured_and_add_up(tmp_path, monkeypatch):
+
+def test_parts_are_measured(tmp_path, monkeypatch):
     monkeypatch.setattr(benchmark, "HEIGHT_PX", 24)
     monkeypatch.setattr(benchmark, "WIDTH_PX", 40)
     rows = list(benchmark.measure(1, 1, tmp_path))
-    times = {row.what: row.cpu_s for row in rows}
-    whole = times["nuScenes keyframe, one process, files included"]
-    turns = times["- its 10 LiDAR turns"]
-    assert 0 < turns < 1.5 * whole  # boxes, labels, pictures and files are the rest
+    names = [row.what for row in rows]
+    whole = names.index("nuScenes keyframe, one process, files included")
+    assert names[whole + 1 : whole + 3] == ["- its 10 LiDAR turns", "- its six pictures"]
     assert all(row.wall_s > 0 for row in rows)
     # one street, three parts, bare rays, two sizes of data set, scans
     assert len(rows) == 8
