@@ -122,13 +122,16 @@ def output_folder(root: Path, out_dir: Path | None) -> Path:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Entry point: one line and exit code 2 on bad input."""
+    """Entry point: one line and exit code 2 on bad input, 130 when interrupted."""
     parsed = parse_args(arguments)
     try:
         parsed.run(parsed)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted; run the same command again", file=sys.stderr)
+        sys.exit(130)
 
 
 if __name__ == "__main__":

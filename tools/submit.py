@@ -103,6 +103,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
     if faults:
         print(listing(faults))
         print(f"{args.file}: {len(faults)} faults", file=sys.stderr)

@@ -85,7 +85,7 @@ def scan_rows(scans: Sequence[NDArray[np.floating]], intensity: str = "intensity
 
 
 def ring_rows(scans: Sequence[NDArray[np.floating]], rings: Sequence[NDArray[np.integer]], num_rings: int) -> Rows:
-    """Per laser, as the data set numbers them: median elevation, and returns per scan beyond the vehicle / of the vehicle."""
+    """Per laser of the data set: median elevation, and returns per scan beyond the vehicle / of the vehicle."""
     points, ring = np.concatenate([scan[:, :3] for scan in scans]), np.concatenate(rings)
     range_m = np.linalg.norm(points, axis=1)
     with np.errstate(invalid="ignore"):

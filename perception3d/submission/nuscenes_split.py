@@ -59,6 +59,9 @@ def lidar_keyframes(root: Path, version: str, split: Split) -> dict[str, int | N
     Returns:
         By token of the sweep's ``sample_data`` record, in the order of the split: number of points, or None where the
         file is not on disk.
+
+    Raises:
+        InputError: for a keyframe without a LiDAR record.
     """
     channels = {row["token"]: row["channel"] for row in read_table(root, version, "sensor")}
     calibrated = read_table(root, version, "calibrated_sensor")
@@ -68,7 +71,13 @@ def lidar_keyframes(root: Path, version: str, split: Split) -> dict[str, int | N
         for row in read_table(root, version, "sample_data")
         if row["is_key_frame"] and row["calibrated_sensor_token"] in lidars
     }
-    kept = [rows[token] for token in split.sample_tokens if token in rows]
+    for token in split.sample_tokens:
+        if token not in rows:
+            raise InputError(
+                f"{root / version / 'sample_data.json'}: expected a keyframe of {LIDAR} for sample {token}, "
+                "found none; the tables are incomplete, unpack them again"
+            )
+    kept = [rows[token] for token in split.sample_tokens]
     return {row["token"]: _points(root / row["filename"]) for row in kept}
 
 

@@ -53,6 +53,11 @@ class LoadLidarSweeps(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Load ``results["lidar_points"]`` and ``results["lidar_sweeps"]``."""
+        if results.get("lidar_sweeps") and "timestamp" not in results:
+            raise InputError(
+                f"{results['lidar_points']['lidar_path']}: expected 'timestamp' in seconds beside lidar_sweeps, "
+                "found none; add it to the info"
+            )
         clouds = [self._load_keyframe(results)]
         for sweep in results.get("lidar_sweeps", [])[: self.sweeps_num]:
             path = sweep["lidar_points"]["lidar_path"]

@@ -68,7 +68,7 @@ def test_nuscenes(create_data, sim_nuscenes, tmp_path, capsys):
     create_data.main([*arguments, "--out-dir", str(tmp_path / "out"), "--max-sweeps", "2", "--extra-tag", "town"])
     assert files(tmp_path / "out") == {"town_infos_train.pkl", "town_infos_val.pkl"}
     train, val = capsys.readouterr().out.splitlines()
-    assert train.split("->")[0].split() == "mini_train 3 keyframes of 1 scenes, 1.3 sweeps a keyframe".split()
+    assert " ".join(train.split("->")[0].split()) == "mini_train 3 keyframes of 1 scenes, 1.3 sweeps a keyframe"
     assert val.startswith("mini_val")
     with pytest.raises(SystemExit) as stop:
         create_data.main([*arguments[:3], "--version", "v1.0-test", "--out-dir", str(tmp_path / "none")])

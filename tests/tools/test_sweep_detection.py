@@ -135,11 +135,9 @@ def test_models_with_one_sensor(sweep, world, tmp_path, sensor):
     assert sweep("--suite", "multicorrupt", "--corruptions", *names, base=base) == 0
     found = rows(tmp_path, "multicorrupt")
     assert sorted(found) == sorted(["clean", *names])
-    seconds = {name: row["run"]["seconds"] for name, row in found.items()}
     untouched = {"lidar": ["brightness_3", "spatial_misalignment_3"], "camera": ["beams_reducing_3"]}[sensor]
     for name in untouched:
         assert found[name]["score"] == found["clean"]["score"]
-        assert seconds[name] < seconds["clean"] / 5
 
 
 def nds(folder):

@@ -78,7 +78,7 @@ def visible_shares(
     targets, owner = [], []
     for index, thing in enumerate(candidates):
         mesh = thing.placed.mesh
-        chosen = np.linspace(0, len(mesh.triangles) - 1, RAYS).astype(int)
+        chosen = ((np.arange(RAYS) + 0.5) * len(mesh.triangles) / RAYS).astype(int)
         targets.append(mesh.vertices[mesh.triangles[chosen]].mean(axis=1))
         owner.append(np.full(RAYS, index))
     if not targets:

@@ -156,6 +156,21 @@ def lidarseg(data_root, tmp_path_factory):
     return root, points, path
 
 
+def test_keyframe_without_a_lidar_record_is_named(data_root, tmp_path):
+    tables = data_root / "nuscenes" / "v1.0-mini"
+    if not tables.is_dir():
+        pytest.skip(f"no nuScenes tables at {tables}")
+    shutil.copytree(tables, tmp_path / "v1.0-mini")
+    split = read_split(tmp_path, "v1.0-mini", "mini_val")
+    lost = split.sample_tokens[3]
+    path = tmp_path / "v1.0-mini" / "sample_data.json"
+    rows = [row for row in json.loads(path.read_text()) if row["sample_token"] != lost]
+    path.unlink()
+    path.write_text(json.dumps(rows))
+    with pytest.raises(InputError, match=f"expected a keyframe of LIDAR_TOP for sample {lost}, found none"):
+        lidar_keyframes(tmp_path, "v1.0-mini", split)
+
+
 def devkit_refuses(root, folder):
     from nuscenes import NuScenes
     from nuscenes.eval.lidarseg.utils import LidarsegClassMapper

@@ -105,6 +105,12 @@ def test_a_subclass_reads_every_file(info):
     assert paths == [info["lidar_path"], *(part["lidar_points"]["lidar_path"] for part in info["lidar_sweeps"][:2])]
 
 
+def test_sweeps_without_a_time_are_named(info):
+    del info["timestamp"]
+    with pytest.raises(InputError, match="expected 'timestamp' in seconds beside lidar_sweeps"):
+        LoadLidarSweeps(sweeps_num=2).transform(info)
+
+
 def test_images_and_matrices(info):
     results = LoadMultiViewImages().transform(info)
     assert results["camera_names"] == list(info["images"]) and results["camera_present"].tolist() == [True] * 6
