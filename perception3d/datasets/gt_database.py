@@ -12,6 +12,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import torch
 from mmengine.registry import init_default_scope
 from numpy.typing import NDArray
 
@@ -133,9 +134,12 @@ def write_gt_database(
             f"{out_dir}: expected a folder that can be written, found: {error.strerror}; choose another --out-dir"
         ) from error
     index: dict[str, list[dict[str, Any]]] = {name: [] for name in classes}
-    write = partial(_write_sample, dataset, out_dir, tag)
-    with ProcessPoolExecutor(workers, mp_context=get_context("fork")) as pool:
-        found = map(write, range(len(dataset))) if workers == 1 else pool.map(write, range(len(dataset)), chunksize=8)
+    write, numbers = partial(_write_sample, dataset, out_dir, tag), range(len(dataset))
+    # Forked, so that the list of samples is shared and not sent; no process is started before there is work.
+    with ProcessPoolExecutor(
+        workers, mp_context=get_context("fork"), initializer=_start_worker, initargs=(write,)
+    ) as pool:
+        found = map(write, numbers) if workers == 1 else pool.map(_write_in_worker, numbers, chunksize=8)
         for done, entries in enumerate(found, start=1):
             for entry in entries:
                 index[entry["name"]].append(entry)
@@ -144,6 +148,20 @@ def write_gt_database(
     path = out_dir / f"{tag}_dbinfos_train.pkl"
     write_atomically(path, pickle.dumps(index, protocol=4))
     return path
+
+
+_worker: list[Callable[[int], list[dict[str, Any]]]] = []
+"""What a worker process does with the number of a sample."""
+
+
+def _start_worker(write: Callable[[int], list[dict[str, Any]]]) -> None:
+    # The threads of the parent are not there after a fork: work that waits for them would wait for ever.
+    torch.set_num_threads(1)
+    _worker[:] = [write]
+
+
+def _write_in_worker(number: int) -> list[dict[str, Any]]:
+    return _worker[0](number)
 
 
 def _write_sample(dataset: NuScenesDetDataset, out_dir: Path, tag: str, number: int) -> list[dict[str, Any]]:
