@@ -255,7 +255,10 @@ def _shade(
     kind: int, x: float, y: float, z: float, a: float, b: float, facing: int, foot: float, seed: int,
     r: float, g: float, c: float,
 ) -> tuple[float, float, float, float]:  # fmt: skip
-    """Linear RGB of a point and the share of its own light (lamps, lit windows)."""
+    """Linear RGB of a point and the share of its own light (lamps, lit windows).
+
+    Long because it is the list of all patterns: numba calls no function out of a table.
+    """
     value = 1.0
     if kind == ASPHALT:
         value = asphalt(x, y, foot)
