@@ -1,9 +1,23 @@
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True)
+def own_logger() -> Iterator[None]:
+    """A logger for each test.
+
+    mmengine names a run by config and second, and hands the logger of that name to the next run of the same second,
+    with the first run's closed output.
+    """
+    yield
+    if "mmengine.logging" in sys.modules:
+        sys.modules["mmengine.logging"].MMLogger._instance_dict.clear()
 
 
 @pytest.fixture(scope="session")
