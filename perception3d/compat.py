@@ -14,6 +14,7 @@ import torch
 
 from corruptions.core import InputError
 from perception3d import sparse_cpu
+from perception3d.hard_voxels import hard_voxels
 
 
 @functools.cache
@@ -81,7 +82,7 @@ def make_spconv_sound_on_cpu() -> None:
     """
     from cumm.tensorview.gemm import Activation
     from spconv.core import ConvAlgo
-    from spconv.pytorch import functional, ops
+    from spconv.pytorch import conv, functional, ops
 
     def on_cpu(original: Any, **kind: bool) -> Any:
         @functools.wraps(original)
@@ -110,6 +111,24 @@ def make_spconv_sound_on_cpu() -> None:
     functional.indice_inverse_conv = on_cpu(functional.indice_inverse_conv, inverse=True)
     functional.indice_subm_conv = on_cpu(functional.indice_subm_conv, submanifold=True)
     ops.get_indice_pairs = _checked_pairs(ops.get_indice_pairs)
+    conv.SparseConvolution._conv_forward = _native_on_cpu(conv.SparseConvolution._conv_forward)
+
+
+def _native_on_cpu(original: Any) -> Any:
+    """CUDA builds choose an algorithm for CUDA only, when a module is made; CPU tensors take the one that both have."""
+    from spconv.core import ConvAlgo
+
+    @functools.wraps(original)
+    def _conv_forward(self: Any, training: bool, input: Any, *args: Any, **kwargs: Any) -> Any:
+        if input.features.is_cuda:
+            return original(self, training, input, *args, **kwargs)
+        chosen, self.algo = self.algo, ConvAlgo.Native
+        try:
+            return original(self, training, input, *args, **kwargs)
+        finally:
+            self.algo = chosen
+
+    return _conv_forward
 
 
 def _checked_pairs(original: Any) -> Any:
@@ -137,13 +156,15 @@ def _checked_pairs(original: Any) -> Any:
 def keep_voxels_on_device() -> None:
     """Make mmdet3d 1.4's voxelisation follow the device of the points.
 
-    Its MinkUNet branch calls ``.cuda()``; its cylindrical branch needs an mmcv op that has no CPU implementation.
+    Its MinkUNet branch calls ``.cuda()``; its cylindrical branch needs an mmcv op that has no CPU implementation, its
+    hard branch one that mmcv has for CUDA only where it was built with CUDA.
     """
     from mmdet3d.models.data_preprocessors import Det3DDataPreprocessor, data_preprocessor
     from mmdet3d.models.data_preprocessors import voxelize as voxel_layers
 
     voxel_layers.dynamic_scatter_3d = _scatter_on_cpu(voxel_layers.dynamic_scatter_3d)
     data_preprocessor.dynamic_scatter_3d = voxel_layers.dynamic_scatter_3d
+    voxel_layers.voxelization = _hard_voxels_on_any_device(voxel_layers.voxelization)
     original = Det3DDataPreprocessor.voxelize
 
     @functools.wraps(original)
@@ -174,6 +195,18 @@ def _minkunet_voxels(
     data_sample.batch_idx = batch[:, 0]
     data_sample.point2voxel_map = voxel_of_point
     return points[first], torch.cat(voxel_coors, dim=1)
+
+
+def _hard_voxels_on_any_device(original: Any) -> Any:
+    @functools.wraps(original)
+    def voxelization(
+        points: torch.Tensor, voxel_size: Any, coors_range: Any, max_points: int, max_voxels: int, deterministic: bool
+    ) -> Any:
+        if max_points == -1 or max_voxels == -1:
+            return original(points, voxel_size, coors_range, max_points, max_voxels, deterministic)
+        return hard_voxels(points, voxel_size, coors_range, max_points, max_voxels)
+
+    return voxelization
 
 
 def _scatter_on_cpu(original: Any) -> Any:
