@@ -178,7 +178,7 @@ def read_weights(model: torch.nn.Module, path: str, classes: Sequence[str] | Non
         InputError: for a missing or unreadable file, weights of another model (names the first mismatches), or a model
             that was trained on other classes.
     """
-    checkpoint, state = _read_checkpoint(path)
+    checkpoint, state = read_checkpoint(path)
     faults = state_faults(model.state_dict(), state)
     if faults:
         raise InputError(
@@ -200,7 +200,7 @@ def check_initial_weights(model: torch.nn.Module, path: str) -> None:
 
     mmengine would warn, leave out what does not fit, and train from what the rest is.
     """
-    state = _read_checkpoint(path)[1]
+    state = read_checkpoint(path)[1]
     expected = model.state_dict()
     shared = [key for key in expected if key in state]
     if not shared:
@@ -215,8 +215,12 @@ def check_initial_weights(model: torch.nn.Module, path: str) -> None:
         )
 
 
-def _read_checkpoint(path: str) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    """A checkpoint and its state dict, which may be the same."""
+def read_checkpoint(path: str) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """A checkpoint and its state dict, which may be the same; read without running any code that the file may hold.
+
+    Raises:
+        InputError: for a missing file, or one that does not load safely.
+    """
     check_checkpoint(path)
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
