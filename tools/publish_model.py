@@ -3,7 +3,7 @@
 
 python tools/publish_model.py work_dirs/cmt/iter_3000.pth cmt.pth --half
 
-Prints size and sha256. The file loads with weights_only, and works with tools/test.py, tools/sweep.py and mmdet3d's own.
+Prints size and sha256. The file loads with weights_only, and works with tools/test.py and tools/sweep.py.
 """
 
 from __future__ import annotations
