@@ -15,10 +15,12 @@ from perception3d.models.cmt.denoising import DenoisingConfig, DenoisingSet, num
 from perception3d.models.cmt.losses import (
     LossConfig,
     assign,
+    box_cost,
     box_loss,
+    check_finite,
+    classification_cost,
     classification_loss,
     denoising_divisor,
-    matching_cost,
     named_by_layer,
     process_mean,
 )
@@ -102,7 +104,11 @@ class Divisors:
 def matching_losses(
     logits: Tensor, code: Tensor, objects: Sequence[Objects], divisors: Divisors, cfg: LossConfig
 ) -> dict[str, Tensor]:
-    """Losses of logits (L, B, Q, C) and codes (L, B, Q, 10), each layer matched to the objects on its own."""
+    """Losses of logits (L, B, Q, C) and codes (L, B, Q, 10), each layer matched to the objects on its own.
+
+    Raises:
+        FloatingPointError: a cost is not finite; the message names the loss that belongs to it.
+    """
     num_layers, _, num_queries, num_classes = logits.shape
     targets = torch.full(logits.shape[:3], num_classes, device=logits.device)
     matched, target_codes = [], []
@@ -110,8 +116,11 @@ def matching_losses(
         if len(truth.labels) > num_queries:
             raise InputError(f"expected at most {num_queries} objects, one a query, found {len(truth.labels)}")
         target_code = encode_boxes(truth.boxes)
-        cost = matching_cost(logits[:, sample].detach(), code[:, sample].detach(), truth.labels, target_code, cfg)
-        query = assign(cost)
+        class_cost = classification_cost(logits[:, sample].detach(), truth.labels, cfg)
+        distance = box_cost(code[:, sample].detach(), target_code, cfg)
+        by_layer = named_by_layer("loss_cls", class_cost.sum(dim=(1, 2)))
+        check_finite(by_layer | named_by_layer("loss_bbox", distance.sum(dim=(1, 2))), "matching cost")
+        query = assign(class_cost + distance)
         targets[:, sample].scatter_(1, query, truth.labels.expand(num_layers, -1))
         matched.append(code[:, sample].gather(1, query[..., None].expand(-1, -1, code.shape[-1])))
         target_codes.append(target_code)

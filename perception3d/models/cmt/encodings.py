@@ -99,7 +99,7 @@ class BEVEmbedding(nn.Sequential):
 
     Only x and y enter (the paper's formula samples heights too; the published weights do not). The encoding of the BEV
     grid is the same for every sample: in inference it is computed once. It is dropped when the model changes mode,
-    when a parameter is written in place or replaced, and is never part of the state dict.
+    device or type, when a parameter is written in place or replaced, and is never part of the state dict.
     """
 
     def __init__(self, embed_dims: int) -> None:
@@ -116,9 +116,10 @@ class BEVEmbedding(nn.Sequential):
     def grid(self, height: int, width: int) -> Tensor:
         """Encoding (height * width, embed_dims) of the cells of a BEV map, x fastest."""
         weight = next(self.parameters())
-        if self.training or torch.is_grad_enabled():
+        # parameters made in inference mode do not tell when they are written
+        if self.training or torch.is_grad_enabled() or weight.is_inference():
             return self(bev_cell_centres(height, width, weight.device))
-        # `.data` writes (an EMA swap) leave the version alone, so `train` below clears the grid as well.
+        # `.data` writes (an EMA swap, `to`) leave the version alone, so the methods below clear the grid as well.
         state = tuple((p.data_ptr(), p._version, p.dtype) for p in self.parameters())
         key = (height, width, weight.device, state)
         if self._grid is None or self._grid[0] != key:
@@ -129,6 +130,10 @@ class BEVEmbedding(nn.Sequential):
         """Set the mode and forget the grid."""
         self._grid = None
         return super().train(mode)
+
+    def _apply(self, *args: Any, **kwargs: Any) -> BEVEmbedding:
+        self._grid = None
+        return super()._apply(*args, **kwargs)
 
 
 class RayEmbedding(nn.Sequential):

@@ -46,21 +46,11 @@ def focal_loss(logits: Tensor, targets: Tensor, alpha: float, gamma: float) -> T
     return -weight * torch.sigmoid(-signed) ** gamma * F.logsigmoid(signed)
 
 
-def matching_cost(logits: Tensor, code: Tensor, labels: Tensor, target_code: Tensor, cfg: LossConfig) -> Tensor:
-    """Cost (..., Q, G) of giving each of G objects to each of Q queries.
-
-    Args:
-        logits: (..., Q, C).
-        code: (..., Q, 10).
-        labels: (G,).
-        target_code: (G, 10).
-        cfg: weights.
-    """
-    return classification_cost(logits, labels, cfg) + box_cost(code, target_code, cfg)
-
-
 def classification_cost(logits: Tensor, labels: Tensor, cfg: LossConfig, eps: float = 1e-12) -> Tensor:
-    """Focal cost (..., Q, G): what the focal loss gains when the query takes the class."""
+    """Focal cost (..., Q, G) of giving each of G objects (labels (G,)) to each of Q queries (logits (..., Q, C)).
+
+    It is what the focal loss gains when the query takes the class.
+    """
     p = logits.sigmoid()
     negative = -(1 - p + eps).log() * (1 - cfg.alpha) * p**cfg.gamma
     positive = -(p + eps).log() * cfg.alpha * (1 - p) ** cfg.gamma
@@ -68,22 +58,16 @@ def classification_cost(logits: Tensor, labels: Tensor, cfg: LossConfig, eps: fl
 
 
 def box_cost(code: Tensor, target_code: Tensor, cfg: LossConfig) -> Tensor:
-    """Weighted L1 distance (..., Q, G) over the code without velocity."""
+    """Weighted L1 distance (..., Q, G) of codes (..., Q, 10) and (G, 10) without velocity."""
     weights = code.new_tensor(cfg.code_weights)
     ours, theirs = (values[..., :COST_CODE_SIZE] * weights[:COST_CODE_SIZE] for values in (code, target_code))
     return cfg.box_weight * torch.cdist(ours, theirs.expand(*code.shape[:-2], *theirs.shape), p=1)
 
 
 def assign(cost: Tensor) -> Tensor:
-    """Query (L, G) of each object that minimises the sum of costs (L, Q, G), layer by layer.
-
-    Raises:
-        FloatingPointError: a cost is not finite.
-    """
+    """Query (L, G) of each object that minimises the sum of finite costs (L, Q, G), layer by layer."""
     from scipy.optimize import linear_sum_assignment
 
-    if not torch.isfinite(cost).all():
-        raise FloatingPointError("matching cost is not finite: the head gave inf or nan, or an object has a size <= 0")
     queries = cost.new_zeros(cost.shape[0], cost.shape[2], dtype=torch.long)
     for layer, matrix in enumerate(cost.detach().cpu().numpy()):
         rows, columns = linear_sum_assignment(matrix)
@@ -109,8 +93,12 @@ def named_by_layer(name: str, values: Tensor) -> dict[str, Tensor]:
     return {name if layer == last else f"d{layer}.{name}": value for layer, value in enumerate(values)}
 
 
-def check_finite(losses: Mapping[str, Tensor]) -> None:
+def check_finite(losses: Mapping[str, Tensor], what: str = "loss") -> None:
     """Stop with the names of the terms that are not finite.
+
+    Args:
+        losses: terms by name.
+        what: what they are terms of.
 
     Raises:
         FloatingPointError: a term is inf or nan. Hiding it would train on, on noise.
@@ -118,7 +106,9 @@ def check_finite(losses: Mapping[str, Tensor]) -> None:
     finite = torch.isfinite(torch.stack([value.detach() for value in losses.values()]))
     if not finite.all():
         named = ", ".join(f"{name}={value.item()}" for name, value in losses.items() if not torch.isfinite(value))
-        raise FloatingPointError(f"loss is not finite: {named}; lower the learning rate or check the input and boxes")
+        raise FloatingPointError(
+            f"{what} is not finite: {named}; lower the learning rate, or check the input and the boxes"
+        )
 
 
 def denoising_divisor(count: float, split: float) -> float:

@@ -117,9 +117,13 @@ def test_grid_is_computed_once_and_follows_the_weights():
         network[2].bias.data.add_(1)  # an EMA swap writes like this, before it sets the mode
         network.eval()
         torch.testing.assert_close(network.grid(4, 4), fresh())
-        assert network.grid(2, 4).shape == (8, 8)
+        network.double()  # a device or a type: memory that was freed may hold the new weights
+        assert network._grid is None
+        assert network.float().grid(2, 4).shape == (8, 8)
     assert network.grid(4, 4).requires_grad
     assert set(network.state_dict()) == {"0.weight", "0.bias", "2.weight", "2.bias"}
+    with torch.inference_mode():
+        assert BEVEmbedding(8).eval().grid(4, 4).shape == (16, 8)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,6 @@ from perception3d.models.cmt.losses import (
     classification_loss,
     denoising_divisor,
     focal_loss,
-    matching_cost,
     named_by_layer,
 )
 
@@ -68,9 +67,13 @@ def test_assignment_is_the_best_of_all():
         assert queries.tolist() == list(best)
 
 
-def test_assignment_refuses_what_is_not_finite():
-    with pytest.raises(FloatingPointError, match="matching cost is not finite"):
-        assign(torch.full((1, 3, 2), torch.nan))
+def test_costs_that_are_not_finite_are_named():
+    """Before they reach the assignment: the first layer's classes, the last layer's boxes."""
+    objects = [Objects(torch.ones(2, 9), torch.zeros(2, dtype=torch.long))]
+    logits, code = torch.zeros(2, 1, 3, 10), torch.zeros(2, 1, 3, 10)
+    logits[0, 0, 1, 0], code[1, 0, 2, 4] = torch.nan, torch.inf
+    with pytest.raises(FloatingPointError, match="matching cost is not finite: d0.loss_cls=nan, loss_bbox=inf;"):
+        matching_losses(logits, code, objects, Divisors(1, 1, 1, 1), CFG)
 
 
 def test_non_finite_terms_are_named():
@@ -141,7 +144,8 @@ def test_matching_equals_the_published_one(known):
     answers = known("H_coder_matching")
     code = answers.input("code")[0] * torch.tensor(answers.meta["code_scale"])
     logits, labels = answers.input("logits")[0], answers["gt.labels"]
-    assert_close(classification_cost(logits, labels, CFG), answers["cost.cls"], 1e-6)
-    cost = matching_cost(logits, code, labels, encode_boxes(answers["gt.gravity"]), CFG)
+    cost = classification_cost(logits, labels, CFG)
+    assert_close(cost, answers["cost.cls"], 1e-6)
+    cost = cost + box_cost(code, encode_boxes(answers["gt.gravity"]), CFG)
     assert_close(cost, answers["cost.total"], 1e-6)
     assert torch.equal(assign(cost[None])[0], answers["assigned_query"])
