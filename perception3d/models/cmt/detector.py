@@ -19,6 +19,10 @@ from perception3d.models.cmt.head import HeadOutputs
 from perception3d.models.cmt.tokens import CameraFeatures, LidarFeatures, SensorFeatures
 from perception3d.registry import MODELS
 
+FEW_VOXELS = 16
+"""A batch of fewer voxels is normalised with running statistics in training as well: the sparse encoder may leave one,
+which has no variance."""
+
 
 @MODELS.register_module()
 class CMTDetector(Base3DDetector):
@@ -45,6 +49,10 @@ class CMTDetector(Base3DDetector):
             that the map still spans the whole range. For its weights only.
         data_preprocessor: config of the data preprocessor, with voxelisation if there is LiDAR.
         init_cfg: initialisation config.
+
+    Raises:
+        InputError: for a head of other sensors than the model has branches for, LiDAR without voxelisation, and a
+            voxel grid that the encoder does not hold, unless ``crop_to_sparse_shape``.
     """
 
     def __init__(
@@ -75,6 +83,7 @@ class CMTDetector(Base3DDetector):
         for name, cfg in parts.items():
             setattr(self, name, None if cfg is None else MMDET3D_MODELS.build(cfg))
         self.crop_to_sparse_shape = crop_to_sparse_shape
+        self._check_sensors()
         self._check_grid()
 
     @property
@@ -139,13 +148,21 @@ class CMTDetector(Base3DDetector):
         # number the samples that are there from 0: the others would be empty maps, and count in batch norm statistics
         renumbered = (present.cumsum(0) - 1).to(coors)[coors[:, 0].long()]
         coors = torch.cat([renumbered[:, None], coors[:, 1:]], dim=1)
-        lone = self.training and len(features) == 1
-        if lone:  # a batch of one sample, masked as published: no variance to normalise with but the running one
+        few = self.training and len(features) < FEW_VOXELS  # such as one sample, masked as published: one voxel
+        if few:
             self.pts_middle_encoder.eval()
         bev = self.pts_middle_encoder(features, coors, int(present.sum()))
-        if lone:
+        if few:
             self.pts_middle_encoder.train()
         return LidarFeatures(self.pts_neck(self.pts_backbone(bev))[0], present)
+
+    def _check_sensors(self) -> None:
+        branches = [name for name, there in (("lidar", self.with_lidar), ("camera", self.with_cameras)) if there]
+        if set(self.pts_bbox_head.sensors) != set(branches):
+            raise InputError(
+                f"CMTDetector: expected a head of the sensors that the model has branches for ({', '.join(branches)}), "
+                f"found {', '.join(self.pts_bbox_head.sensors)}; change pts_bbox_head.sensors"
+            )
 
     def _check_grid(self) -> None:
         if not self.with_lidar:

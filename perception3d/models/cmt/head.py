@@ -103,6 +103,7 @@ class CMTHead(BaseModule):
             raise InputError(f"CMTHead sensors: expected some of {SENSORS}, found {tuple(sensors)}")
         if modality_agnostic and set(sensors) != set(SENSORS):
             raise InputError(f"CMTHead modality_agnostic: expected sensors {SENSORS}, found {tuple(sensors)}")
+        self.sensors = tuple(sensors)
         self.num_queries = num_queries
         self.num_classes = num_classes
         self.modality_agnostic = modality_agnostic

@@ -153,6 +153,8 @@ def test_a_batch_without_objects_trains():
     terms = losses(detector, [cloud(400, 0)], None, [sample(0)])
     assert terms["loss_bbox"] == 0 and terms["dn_loss_cls"] == 0 and terms["loss_cls"] > 0
     sum(terms.values()).backward()
+    # several processes wait for every gradient
+    assert [name for name, parameter in detector.named_parameters() if parameter.grad is None] == []
 
 
 def test_non_finite_loss_is_named(model):
@@ -196,6 +198,13 @@ def test_grid_mismatch_is_an_error_unless_asked_for():
     assert_same(outputs(cropped, [outer], None, [sample()]), outputs(cropped, [inner], None, [sample()]))
 
 
+def test_a_head_of_other_sensors_is_refused():
+    cfg = tiny_model()
+    cfg["pts_bbox_head"]["sensors"] = ("lidar",)
+    with pytest.raises(InputError, match=r"branches for \(lidar, camera\), found lidar; change pts_bbox_head.sensors"):
+        build(cfg)
+
+
 def test_images_of_another_shape_are_named(model):
     with pytest.raises(InputError, match=r"expected \(1, cameras, 3, height, width\), found \(3, 3, 64, 96\)"):
         model({"imgs": torch.zeros(3, 3, 64, 96)}, [sample()], mode="tensor")
@@ -209,9 +218,23 @@ def test_initialisation_keeps_the_class_prior_and_the_references():
     assert 0 <= head.reference_points.weight.min() < 0.1 < 0.9 < head.reference_points.weight.max() <= 1
 
 
-def test_half_precision_backbones_train_on_cpu():
+def test_mixed_precision():
+    """As published: voxels, sparse encoder and head in float32, the other backbones and necks in half precision."""
     detector = build(tiny_model()).train()
+    exact = ("pts_voxel_encoder", "pts_middle_encoder", "pts_bbox_head.transformer", "pts_bbox_head.bev_embedding")
+    half = ("img_backbone", "img_neck", "pts_backbone", "pts_neck")
+    found = {}
+
+    def note(name):
+        def hook(module, inputs, output):
+            found[name] = (output[0] if isinstance(output, (tuple, list)) else output).dtype
+
+        return hook
+
+    for name in (*exact, *half):
+        detector.get_submodule(name).register_forward_hook(note(name))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         terms = losses(detector, [cloud(400, 0)], [pictures(0)], [sample()])
+    assert found == dict.fromkeys(exact, torch.float32) | dict.fromkeys(half, torch.bfloat16)
     assert all(term.dtype == torch.float32 for term in terms.values())
     sum(terms.values()).backward()

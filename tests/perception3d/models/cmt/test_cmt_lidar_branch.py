@@ -1,5 +1,6 @@
 """The sparse LiDAR branch against dense convolutions of the same weights."""
 
+import pytest
 import torch
 from cmt_world import build, cloud, tiny_model
 from torch.nn import functional as F
@@ -72,10 +73,14 @@ def test_voxel_features_are_means():
     assert voxels["coors"].tolist() == [[0, 25, 32, 32], [0, 30, 44, 44]]
 
 
-def test_a_lone_blank_sample_trains():
-    """One voxel, as published masking leaves in a batch of one, is normalised with the running statistics."""
+@pytest.mark.parametrize("heights_m", [[0.0], [-4.9, -4.7, -4.5]], ids=["blank", "a pole"])
+def test_a_few_voxels_train(heights_m):
+    """One voxel, as published masking leaves in a batch of one, or few: normalised with the running statistics."""
     model = build(tiny_model(("lidar",)))
-    voxels = model.data_preprocessor.voxelize([torch.zeros(10, 5)], None)
+    points = torch.zeros(len(heights_m), 5)
+    points[:, 2] = torch.tensor(heights_m)
+    voxels = model.data_preprocessor.voxelize([points], None)
+    assert len(voxels["coors"]) == len(heights_m)
     encoded = []
     model.pts_middle_encoder.register_forward_hook(lambda module, inputs, output: encoded.append(output))
     for mode in (True, False):
