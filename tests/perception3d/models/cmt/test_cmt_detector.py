@@ -1,3 +1,4 @@
+import re
 from collections import OrderedDict
 
 import pytest
@@ -58,6 +59,34 @@ def test_configs_have_the_published_entries_and_parameters(name, entries, parame
     detector = MODELS.build(Config.fromfile(MODEL_CONFIGS / f"{name}.py").model)
     assert len(detector.state_dict()) == entries
     assert sum(p.numel() for p in detector.parameters() if p.requires_grad) == parameters
+
+
+def test_lidar_branch_has_the_published_names_and_layout():
+    """Names of the other parts are those of the known answers."""
+    norm = "(weight|bias|running_mean|running_var|num_batches_tracked)"
+    patterns = (
+        rf"pts_middle_encoder\.conv_(input|out)\.(0\.weight|1\.{norm})",
+        rf"pts_middle_encoder\.encoder_layers\.encoder_layer[1-4]\.[01]\.(conv[12]\.weight|bn[12]\.{norm})",
+        rf"pts_middle_encoder\.encoder_layers\.encoder_layer[1-3]\.2\.(0\.weight|1\.{norm})",
+        rf"pts_backbone\.blocks\.[01]\.((0|3|6|9|12|15)\.weight|(1|4|7|10|13|16)\.{norm})",
+        rf"pts_neck\.deblocks\.[01]\.(0\.weight|1\.{norm})",
+    )
+    state = MODELS.build(Config.fromfile(MODEL_CONFIGS / "cmt_lidar.py").model).state_dict()
+    names = [name for name in state if name.startswith("pts_") and not name.startswith("pts_bbox_head.")]
+    assert [name for name in names if not any(re.fullmatch(pattern, name) for pattern in patterns)] == []
+    counts = [sum(name.startswith(part) for name in names) for part in ("pts_middle", "pts_backbone", "pts_neck")]
+    assert counts == [126, 72, 12]
+    shapes = {
+        "pts_middle_encoder.conv_input.0.weight": (16, 3, 3, 3, 5),
+        "pts_middle_encoder.encoder_layers.encoder_layer3.2.0.weight": (128, 3, 3, 3, 64),
+        "pts_middle_encoder.conv_out.0.weight": (128, 3, 1, 1, 128),
+        "pts_backbone.blocks.0.0.weight": (128, 256, 3, 3),
+        "pts_backbone.blocks.1.0.weight": (256, 128, 3, 3),
+        "pts_neck.deblocks.0.0.weight": (256, 128, 1, 1),
+        "pts_neck.deblocks.1.0.weight": (256, 256, 2, 2),
+        "pts_bbox_head.task_heads.0.center.0.weight": (384, 256, 3),
+    }
+    assert {name: tuple(state[name].shape) for name in shapes} == shapes
 
 
 def test_predictions_are_mmdet3d_boxes(model):

@@ -5,6 +5,7 @@ from mmdet3d.structures import Det3DDataSample, LiDARInstance3DBoxes
 from mmengine.structures import InstanceData
 
 from corruptions.core import InputError
+from perception3d.models.cmt import criterion
 from perception3d.models.cmt import head as head_module
 from perception3d.models.cmt.cameras import Cameras
 from perception3d.models.cmt.head import CMTHead
@@ -67,12 +68,25 @@ def test_fusion_head_equals_the_published_one(known):
             torch.testing.assert_close(rows[pair], row, rtol=0, atol=2e-4)
 
 
+def kept(monkeypatch, owner, name):
+    """What a function will have returned."""
+    found, function = [], getattr(owner, name)
+
+    def call(*args, **settings):
+        found.append(function(*args, **settings))
+        return found[-1]
+
+    monkeypatch.setattr(owner, name, call)
+    return found
+
+
 def test_training_step_equals_the_published_one(known, monkeypatch):
     answers = known("D_lidar_head_train")
     head = published_head(answers, sensors=("lidar",), kernel_size=3, dropout=0.0).train()
     draws = answers.input("dn_random")
     drawn = head_module.make_denoising
     monkeypatch.setattr(head_module, "make_denoising", lambda *args: drawn(*args, draws=draws))
+    decoded, assigned = kept(monkeypatch, head, "_decode"), kept(monkeypatch, criterion, "assign")
     samples = []
     for index in range(2):
         boxes, labels = answers.inputs[f"gt{index}"]
@@ -86,6 +100,14 @@ def test_training_step_equals_the_published_one(known, monkeypatch):
     losses = head.loss(SensorFeatures(2, LidarFeatures(features, EVERY)), samples)
     total = sum(losses.values())
     total.backward()
+
+    for rows, prefix in zip(decoded[0].split(130), ("dn_", ""), strict=True):
+        for name, part in CODE.items():
+            assert_branch(rows.code[5, ..., part].detach(), answers[f"layer5.{prefix}{name}"], name, f"train {prefix}")
+        assert_branch(rows.logits[5].detach(), answers[f"layer5.{prefix}cls_logits"], "cls_logits", f"train {prefix}")
+    for sample, queries in enumerate(assigned):
+        by_class = answers[f"gt{sample}.labels"].argsort(stable=True)  # the published code's order of the objects
+        assert torch.equal(queries[:, by_class], answers["assigned_query"][:, sample, : len(by_class)])
 
     expected = {key[len("loss.") :]: answers[key] for key in answers.names() if key.startswith("loss.")}
     assert losses.keys() == expected.keys()
