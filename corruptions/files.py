@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import platform
 from pathlib import Path
 
 import numpy as np
@@ -106,7 +107,7 @@ def write_atomically(path: Path, data: bytes) -> Path:
     Raises:
         InputError: when the folder cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{platform.node()}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_bytes(data)
@@ -119,6 +120,24 @@ def write_atomically(path: Path, data: bytes) -> Path:
         with contextlib.suppress(OSError):  # moved away already, or never made
             temporary.unlink()
     return path
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files in a folder of :func:`write_atomically` in killed processes of this machine."""
+    for path in folder.glob(f".*.{platform.node()}.*"):
+        pid = path.suffix[1:]
+        if pid.isdecimal() and not _runs(int(pid)):
+            path.unlink(missing_ok=True)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # another user's
+    return True
 
 
 def sha256_of(path: Path) -> str:

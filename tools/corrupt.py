@@ -4,6 +4,7 @@
 python tools/corrupt.py list [fog ...]
 python tools/corrupt.py show fog --level heavy --file 000000.bin --out fog.png
 python tools/corrupt.py semantickitti --root data/semantickitti --out data --workers 8
+python tools/corrupt.py semantickitti --root data/semantickitti --out data --ray HOST:6379
 python tools/corrupt.py nuscenes --root data/nuscenes --version v1.0-mini --out data --corruptions fog --levels heavy
 python tools/corrupt.py folder --root scans --intensity-max 255 --sensor VLP-16 --out data
 
@@ -17,7 +18,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from corruptions import describe, export, nuscenes, pictures, preview, readers
+from corruptions import cluster, describe, export, nuscenes, pictures, preview, readers
 from corruptions.core import InputError
 from corruptions.sensors import SENSORS
 from corruptions.suites import SUITES
@@ -59,7 +60,11 @@ def parse_args(arguments: Sequence[str] | None) -> argparse.Namespace:
     shared.add_argument("--corruptions", nargs="+", default=["all"], metavar="NAME")
     shared.add_argument("--levels", nargs="+", default=["all"], metavar="LEVEL")
     shared.add_argument("--seed", type=int, default=0)
-    shared.add_argument("--workers", type=int, default=1, help="processes; they do not change a byte")
+    where = shared.add_mutually_exclusive_group()
+    where.add_argument("--workers", type=int, default=1, help="processes; they do not change a byte")
+    where.add_argument(
+        "--ray", metavar="ADDRESS", help="a Ray cluster that does the work: HOST:PORT, auto or local (extra cluster)"
+    )
     shared.add_argument("--verify", action="store_true", help="only check an export against its checksums")
     clean = argparse.ArgumentParser(add_help=False)
     clean.add_argument("--clean", action="store_true", help="also copy the clean scans to the suite's clean folder")
@@ -121,7 +126,8 @@ def export_sweeps(args: argparse.Namespace) -> export.Report:
         for name, reason in reasons.items():
             print(f"{name} is left out: {reason}", file=sys.stderr)
     options = dict(seed=args.seed, workers=args.workers, with_clean=args.clean, stream=sys.stderr)
-    return export.export(reader, suite, args.out, settings=settings, **options)
+    with cluster.connected(args.ray) as nodes:
+        return export.export(reader, suite, args.out, settings=settings, cluster=nodes, **options)
 
 
 def export_nuscenes(args: argparse.Namespace) -> export.Report:
@@ -129,7 +135,8 @@ def export_nuscenes(args: argparse.Namespace) -> export.Report:
     suite, settings = export.choose(args.suite or args.default_suite, args.corruptions, args.levels, args.sensors)
     data = nuscenes.load(args.root, args.version, args.scenes, args.keyframes_only)
     options = dict(sensors=args.sensors, seed=args.seed, workers=args.workers, stream=sys.stderr)
-    return export.export_nuscenes(data, suite, args.out, settings=settings, **options)
+    with cluster.connected(args.ray) as nodes:
+        return export.export_nuscenes(data, suite, args.out, settings=settings, cluster=nodes, **options)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -137,6 +144,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     args = parse_args(arguments)
     try:
         if getattr(args, "verify", False):
+            if args.ray:
+                raise InputError("--verify: expected without --ray, found with it; --workers are of this machine")
             faults = export.verify(
                 args.out / f"{args.data_set or args.root.resolve().name}-C", args.workers, sys.stderr
             )

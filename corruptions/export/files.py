@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import platform
 from pathlib import Path, PurePosixPath
 
 from corruptions.core import InputError
@@ -38,7 +39,8 @@ def write_whole(root: Path, relative: str, content: bytes) -> str:
         InputError: when it cannot be written, or lies outside ``root``.
     """
     path = inside(root, relative)
-    temporary = root / PARTIAL / f"{os.getpid()}-{hashlib.sha256(relative.encode()).hexdigest()[:16]}"
+    maker = f"{platform.node()}-{os.getpid()}"
+    temporary = root / PARTIAL / f"{maker}-{hashlib.sha256(relative.encode()).hexdigest()[:16]}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.parent.mkdir(exist_ok=True)

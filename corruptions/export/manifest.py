@@ -67,16 +67,21 @@ def describe(
     for name, path in sources:
         digest.update(f"{name} {path.name} {path.stat().st_size}\n".encode())
         count += 1
-    packages = {name: _version((name,)) for name in PACKAGES}
     return {
         "data_set": data_set,
         "seed": seed,
         "engine": corruptions.__version__,
-        "packages": packages | ({"opencv": _version(OPENCV)} if with_camera else {}),
+        "packages": installed(with_camera),
         "source": {"files": count, "sha256_of_names_and_sizes": digest.hexdigest()},
         "reading": _as_read_back(reading),
         "settings": _sorted(_as_read_back(settings)),
     }
+
+
+def installed(with_camera: bool) -> dict[str, str | None]:
+    """Versions of the packages that decide the bytes, on this machine; opencv's where images are made."""
+    packages = {name: _version((name,)) for name in PACKAGES}
+    return packages | ({"opencv": _version(OPENCV)} if with_camera else {})
 
 
 def _as_read_back(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
+from corruptions.cluster import Cluster
 from corruptions.core import InputError
 from corruptions.export.files import inside
 from corruptions.export.images import CorruptImages
@@ -31,6 +32,7 @@ def export_nuscenes(
     seed: int = 0,
     workers: int = 1,
     stream: TextIO | None = None,
+    cluster: Cluster | None = None,
 ) -> Report:
     """Corrupt nuScenes at every setting; ``out/nuScenes-C/<folder of the setting>`` is a data root for the devkit.
 
@@ -47,6 +49,7 @@ def export_nuscenes(
         seed: base seed.
         workers: number of processes; it does not change a byte.
         stream: where to say what it will take and how far it has come, or None.
+        cluster: does the work in place of ``workers``; its nodes see the data and ``out`` under the same paths.
 
     Raises:
         InputError: as :func:`corruptions.export.export` does, and for a setting that none of ``sensors`` has.
@@ -74,7 +77,7 @@ def export_nuscenes(
         reading(lidar_reader(data)) if "lidar" in used else {},
         with_camera="camera" in used,
     )
-    report = run_jobs(root, jobs, description, workers, stream)
+    report = run_jobs(root, jobs, description, workers, stream, cluster)
     for setting in chosen:
         folder = suite.path(setting)
         link_rest(data, root, folder, {job.sensor for job in jobs if job.folder == folder})

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import platform
 import shutil
 import signal
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -17,10 +18,11 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
 
+from corruptions.cluster import Cluster, Lost
 from corruptions.core import InputError
 from corruptions.export.files import PARTIAL, inside, write_whole
 from corruptions.export.jobs import Job
-from corruptions.export.manifest import Entry, Manifest
+from corruptions.export.manifest import MANIFEST, Entry, Manifest, installed
 from corruptions.export.progress import Progress, duration, size
 
 Finished = dict[str, Entry]
@@ -53,7 +55,12 @@ class Report:
 
 
 def run_jobs(
-    root: Path, jobs: Sequence[Job], description: Mapping[str, Any], workers: int = 1, stream: TextIO | None = None
+    root: Path,
+    jobs: Sequence[Job],
+    description: Mapping[str, Any],
+    workers: int = 1,
+    stream: TextIO | None = None,
+    cluster: Cluster | None = None,
 ) -> Report:
     """Do all jobs that have not been done, and record each file that is finished.
 
@@ -63,6 +70,7 @@ def run_jobs(
         description: content of the manifest (``manifest.describe``).
         workers: number of processes.
         stream: where to say what it will take and how far it has come, or None.
+        cluster: does the jobs in place of processes of this machine; ``root`` must be one folder for all its nodes.
 
     Raises:
         InputError: for bad input, an output folder that belongs to something else or cannot be written, too little disk
@@ -76,10 +84,11 @@ def run_jobs(
         todo = [job for job in jobs if not manifest.is_done(job.outputs)]
         skipped = sum(len(job.outputs) for job in jobs) - sum(len(job.outputs) for job in todo)
         if todo:
-            _announce(root, todo, workers, stream)
+            _announce(root, todo, cluster.places(cpus=1) if cluster else workers, stream)
             progress = Progress(len(todo), stream)
+            work = _work(root, todo, workers) if cluster is None else _work_on(cluster, root, todo, description)
             try:
-                for finished in _work(root, todo, workers):
+                for finished in work:
                     manifest.record(finished)
                     progress.advance()
             finally:
@@ -164,6 +173,38 @@ def _work(root: Path, todo: Sequence[Job], workers: int) -> Iterator[Finished]:
             ) from None
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _work_on(cluster: Cluster, root: Path, todo: Sequence[Job], description: Mapping[str, Any]) -> Iterator[Finished]:
+    """Do the jobs on a cluster, and give what each has written, in the order of completion."""
+    prepare = _Node(root, tuple(todo), dict(description))  # goes to each worker once, the jobs with it
+    for index, finished in cluster.spread(prepare, range(len(todo)), ahead=2):
+        if isinstance(finished, Lost):
+            raise InputError(f"{todo[index].outputs[0]}: {finished.reason}; run the same command again")
+        yield finished
+
+
+@dataclass(frozen=True)
+class _Node:
+    """What a worker of a cluster needs; it checks that its machine sees the export and would write the same bytes."""
+
+    root: Path
+    todo: tuple[Job, ...]
+    description: Mapping[str, Any]
+
+    def __call__(self) -> Callable[[int], Finished]:
+        node = platform.node()
+        if not (self.root / MANIFEST).is_file():
+            raise InputError(
+                f"node {node}: expected {self.root / MANIFEST}, found none; --out must be on a file system that all "
+                "nodes share"
+            )
+        expected, found = self.description["packages"], installed(with_camera="opencv" in self.description["packages"])
+        if found != expected:
+            raise InputError(
+                f"node {node}: expected the packages {expected}, found {found}; install the same versions on every node"
+            )
+        return lambda index: _do(self.root, self.todo[index])
 
 
 def _do(root: Path, job: Job) -> Finished:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
+from corruptions.cluster import Cluster
 from corruptions.core import InputError
 from corruptions.export.jobs import sweep_jobs
 from corruptions.export.manifest import describe
@@ -25,6 +26,7 @@ def export(
     workers: int = 1,
     with_clean: bool = False,
     stream: TextIO | None = None,
+    cluster: Cluster | None = None,
 ) -> Report:
     """Corrupt every sweep of a data set at every setting, into ``out/<data set>-C/<folder of the setting>``.
 
@@ -40,6 +42,7 @@ def export(
         workers: number of processes; it does not change a byte.
         with_clean: also copy the sweeps as they are, to the suite's clean folder.
         stream: where to say what it will take and how far it has come, or None.
+        cluster: does the work in place of ``workers``; its nodes see the data and ``out`` under the same paths.
 
     Raises:
         InputError: for bad input, an output folder that belongs to something else or cannot be written, or too little
@@ -55,4 +58,4 @@ def export(
     for setting in chosen:
         jobs += sweep_jobs(reader, suite.path(setting), setting, suite.drop_of(setting), seed)
     description = describe(reader.name, seed, manifest_settings(suite, chosen, jobs), sources, reading(reader))
-    return run_jobs(root, jobs, description, workers, stream)
+    return run_jobs(root, jobs, description, workers, stream, cluster)
