@@ -12,18 +12,22 @@ Exit status: 0 every chosen setting has a score, 1 a setting failed, 2 bad input
 """
 
 import argparse
+import contextlib
 import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from corruptions.core import InputError
+from corruptions.cluster import connected
+from corruptions.core import InputError, check_within
 from corruptions.curves import curve_suite
 from corruptions.suites import every_suite, select, suite
 from perception3d.launch import CFG_OPTIONS_HELP, CfgOptions, check_checkpoint, load_config, run
 from perception3d.robustness.baseline import read_baseline
 from perception3d.robustness.loaded_model import device_name
 from perception3d.robustness.plan import clean_setting, versions
+from perception3d.robustness.processes import Nodes, OneProcess, Processes
+from perception3d.robustness.ranks import join
 from perception3d.robustness.sweeping import Sweep, show_curve, show_seeds, show_table
 from perception3d.robustness.tasks import task_of
 
@@ -68,7 +72,19 @@ def parse_args(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--root-path", help="folder of the data set; default: data_root of the config")
     parser.add_argument("--info-dir", help="folder of its info files; default: data/infos/<name of the root folder>")
     parser.add_argument("--cfg-options", nargs="+", action=CfgOptions, help=CFG_OPTIONS_HELP)
-    parser.set_defaults(launcher="none")
+    parser.add_argument(
+        "--workers", type=int, help="processes beside each model that load and corrupt scans; default: of the config"
+    )
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
+        "--launcher",
+        dest="ranks",
+        choices=["none", "pytorch", "slurm"],
+        default="none",
+        help="several processes share the settings; start with tools/dist_sweep.sh or tools/slurm_sweep.sh",
+    )
+    where.add_argument("--ray", metavar="ADDRESS", help="a Ray cluster does: HOST:PORT, auto or local (extra cluster)")
+    parser.set_defaults(launcher="none")  # of one test: each process scores whole settings
     return parser.parse_args(argv)
 
 
@@ -84,6 +100,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = select(chosen_suite, args.corruptions, args.levels)
     check_checkpoint(args.checkpoint)
     config = load_config(args)
+    if args.workers is not None:
+        check_within("--workers", args.workers, 0, whole=True)
+        config.test_dataloader.num_workers = args.workers
     task_of(config).check(config, args.config, settings)
     origin = {
         "command": shlex.join(["python", "tools/sweep.py", *arguments]),
@@ -94,20 +113,36 @@ def main(argv: Sequence[str] | None = None) -> None:
     }
     sweep = Sweep(config, Path(args.checkpoint), chosen_suite, [clean_setting(chosen_suite), *settings], origin)
     work_dir = Path(config.work_dir) / "curves" if args.curve else Path(config.work_dir)
-    folders = {seed: work_dir / f"seed{seed}" for seed in args.seeds or ()}
-    failed = []
-    for seed, folder in (folders or {args.seed: work_dir}).items():
-        baseline = read_baseline(args.baseline, chosen_suite, seed) if args.baseline else None
-        failed += sweep.run(seed, folder, baseline, say)
-        if args.curve:
-            show_curve(folder, chosen_suite, args.share, say)
+    with contextlib.ExitStack() as stack:
+        if args.ranks != "none":
+            processes: Processes = stack.enter_context(join(args.ranks))
         else:
-            show_table(folder, chosen_suite, baseline, say)
-    if folders:
-        show_seeds(work_dir, chosen_suite, folders, say)
+            nodes = stack.enter_context(connected(args.ray))
+            processes = Nodes(nodes) if nodes else OneProcess()
+        failed = score(args, sweep, work_dir, processes)
     if failed:
         print(f"failed: {', '.join(failed)}; the same command tries them again", file=sys.stderr)
         sys.exit(1)
+
+
+def score(args: argparse.Namespace, sweep: Sweep, work_dir: Path, processes: Processes) -> list[str]:
+    """Score under each seed, show the tables, and give the names of the settings that failed."""
+    folders = {seed: work_dir / f"seed{seed}" for seed in args.seeds or ()}
+    failed = []
+    for seed, folder in (folders or {args.seed: work_dir}).items():
+        baseline = read_baseline(args.baseline, sweep.suite, seed) if args.baseline else None
+        failed += sweep.run(seed, folder, baseline, say if processes.first else silent, processes)
+        if processes.first and args.curve:
+            show_curve(folder, sweep.suite, args.share, say)
+        elif processes.first:
+            show_table(folder, sweep.suite, baseline, say)
+    if folders and processes.first:
+        show_seeds(work_dir, sweep.suite, folders, say)
+    return failed
+
+
+def silent(line: str) -> None:
+    """Print nothing."""
 
 
 def say(line: str) -> None:

@@ -60,7 +60,7 @@ class SettingEvaluator:
         """Score a setting, and keep its example scan."""
         dataset = copy.deepcopy(self._config.test_dataloader.dataset)
         dataset.pipeline = corrupted_pipeline(dataset.pipeline, setting, self._seed, self._suite.drop_of(setting))
-        with tempfile.TemporaryDirectory(dir=self._config.work_dir, prefix=".metric-") as folder:
+        with tempfile.TemporaryDirectory() as folder:
             evaluator = {**self._config.test_evaluator, "present_classes": self._present, "out_dir": folder}
             metrics, tested = self._model.test(dataset, evaluator)
             confusion = np.load(Path(folder) / "confusion_matrix.npy", allow_pickle=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
@@ -19,42 +19,47 @@ from perception3d.robustness.rows import Fingerprint, Row, Score, write_row
 from perception3d.robustness.scenes import Scene, scene_bytes, scene_path
 
 Evaluate = Callable[[Setting], tuple[Score, Scene | None]]
+Finished = tuple[Row, Scene | None]
+"""A row and the example scan that belongs to it."""
 
 
 def run_settings(
     todo: Sequence[Setting],
-    evaluate: Evaluate,
-    fingerprint: Fingerprint,
+    results: Iterable[Finished],
     work_dir: Path,
-    origin: Mapping[str, Any],
     say: Callable[[str], None] = print,
 ) -> list[Row]:
-    """Evaluate settings and write a row for each as soon as it is known.
+    """Write a row for each setting as soon as its result comes.
 
-    A setting that raises leaves an error row, and the sweep goes on. Bad input of the clean setting passes through, as
-    every other setting would fail alike, and so does an interruption (Ctrl-C); the rows written before it stay.
+    A failed setting leaves an error row, and the sweep goes on. Bad input of the clean setting, which every other
+    setting would fail alike on, leaves none: error rows wait until that setting is through. What ``results`` raises
+    (:func:`score_setting`) passes, and so does an interruption (Ctrl-C); the rows written before it stay.
 
     Args:
-        todo: settings in order of evaluation.
-        evaluate: gives the score of a setting and its example scan, if there is one.
-        fingerprint: of this sweep.
+        todo: settings, the clean one first.
+        results: of each setting, in any order.
         work_dir: folder of the sweep.
-        origin: what every row says about where it comes from: command, device, versions.
         say: takes the lines of progress.
 
     Returns:
         The rows written, in order.
 
     Raises:
-        InputError: when the folder cannot be written, or the clean scans are bad.
+        InputError: when the folder cannot be written.
     """
     written: list[Row] = []
-    started = time.perf_counter()
-    for place, setting in enumerate(todo, start=1):
-        row = run_setting(setting, evaluate, fingerprint, work_dir, origin)
-        written.append(row)
-        remaining_s = (time.perf_counter() - started) / place * (len(todo) - place)
-        say(f"[{place:{len(str(len(todo)))}}/{len(todo)}] {progress(row)}  ETA {duration(remaining_s)}")
+    held: list[Finished] = []
+    countdown = Countdown(len(todo), say)
+    clean_is_through = not (todo and is_clean(todo[0]))
+    for finished in results:
+        clean_is_through |= finished[0].setting["folder"] == todo[0].folder
+        held.append(finished)
+        ready = [item for item in held if clean_is_through or item[0].score is not None]
+        held = [] if clean_is_through else [item for item in held if item[0].score is None]
+        for row, scene in ready:
+            keep(work_dir, (row, scene))
+            countdown.advance(progress(row))
+            written.append(row)
     return written
 
 
@@ -62,6 +67,15 @@ def run_setting(
     setting: Setting, evaluate: Evaluate, fingerprint: Fingerprint, work_dir: Path, origin: Mapping[str, Any]
 ) -> Row:
     """Evaluate one setting; write its example scan, then its row, and return the row."""
+    finished = score_setting(setting, evaluate, fingerprint, origin)
+    keep(work_dir, finished)
+    return finished[0]
+
+
+def score_setting(
+    setting: Setting, evaluate: Evaluate, fingerprint: Fingerprint, origin: Mapping[str, Any]
+) -> Finished:
+    """Evaluate one setting; bad input of the clean one raises :class:`InputError`, all else is in the row."""
     begin = time.perf_counter()
     score, scene, error = None, None, None
     try:
@@ -70,7 +84,18 @@ def run_setting(
         if is_clean(setting) and isinstance(failure, InputError):
             raise
         error = {"message": message(failure), "traceback": traceback.format_exc()}
-    seconds = time.perf_counter() - begin
+    return make_row(setting, fingerprint, score, error, time.perf_counter() - begin, origin), scene
+
+
+def make_row(
+    setting: Setting,
+    fingerprint: Fingerprint,
+    score: Score | None,
+    error: dict[str, str] | None,
+    seconds: float,
+    origin: Mapping[str, Any],
+) -> Row:
+    """The row of a setting that has ended now, after so many seconds."""
     run = {
         "seconds": round(seconds, 3),
         "seconds_per_scan": round(seconds / score.samples, 4) if score else None,
@@ -81,11 +106,35 @@ def run_setting(
     fields = {**{name: getattr(setting, name) for name in names}, "params": dict(setting.params)}
     if setting.parts:
         fields["parts"] = [asdict(part) for part in setting.parts]
-    row = Row(fields, fingerprint, score, error, run)
-    if scene is not None:  # the row comes last: where there is a score there is an example scan
-        write_atomically(scene_path(work_dir, fingerprint.suite, setting.folder), scene_bytes(scene))
+    return Row(fields, fingerprint, score, error, run)
+
+
+def keep(work_dir: Path, finished: Finished) -> None:
+    """Write an example scan, then its row: where there is a score there is an example scan."""
+    row, scene = finished
+    if scene is not None:
+        write_atomically(scene_path(work_dir, row.fingerprint.suite, row.setting["folder"]), scene_bytes(scene))
     write_row(work_dir, row)
-    return row
+
+
+class Countdown:
+    """Says a numbered line for each finished setting, with the time that the others will take.
+
+    Args:
+        total: number of settings.
+        say: takes the lines.
+    """
+
+    def __init__(self, total: int, say: Callable[[str], None]) -> None:
+        self.done = 0
+        self._total, self._say = total, say
+        self._started_s = time.perf_counter()
+
+    def advance(self, text: str) -> None:
+        """One more setting is done, and ``text`` says how."""
+        self.done += 1
+        left_s = (time.perf_counter() - self._started_s) / self.done * (self._total - self.done)
+        self._say(f"[{self.done:{len(str(self._total))}}/{self._total}] {text}  ETA {duration(left_s)}")
 
 
 def message(failure: Exception) -> str:

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 
-from corruptions import __version__ as engine_version
-from corruptions.files import sha256_of, write_atomically
+from corruptions.files import remove_leftovers, write_atomically
 from corruptions.suites import Setting, Suite
 from perception3d.robustness.baseline import Baseline
 from perception3d.robustness.collect import collect, settings_markdown, types_markdown
 from perception3d.robustness.curves import curve_figure, curve_markdown, curve_of
 from perception3d.robustness.loaded_model import build_dataset
-from perception3d.robustness.plan import config_hash, make_plan
+from perception3d.robustness.plan import make_plan
+from perception3d.robustness.processes import Processes
 from perception3d.robustness.relative import relative_markdown, relative_to
-from perception3d.robustness.rows import Fingerprint, read_rows, refuse_other_fingerprint
-from perception3d.robustness.run import run_settings
+from perception3d.robustness.rows import Fingerprint, read_rows, refuse_other_fingerprint, row_path
+from perception3d.robustness.scenes import scene_path
+from perception3d.robustness.scoring import Scoring, check_same, fingerprint_of
 from perception3d.robustness.study_table import settings_table
 from perception3d.robustness.tasks import task_of
 
@@ -45,7 +46,7 @@ class Sweep:
     settings: Sequence[Setting]
     origin: Mapping[str, Any]
 
-    def run(self, seed: int, work_dir: Path, baseline: Baseline | None, say: Say) -> list[str]:
+    def run(self, seed: int, work_dir: Path, baseline: Baseline | None, say: Say, processes: Processes) -> list[str]:
         """Score what is left to score.
 
         Args:
@@ -53,6 +54,7 @@ class Sweep:
             work_dir: folder of the rows.
             baseline: what the model will be compared with; checked before anything is scored.
             say: takes the lines of progress.
+            processes: who does the work.
 
         Returns:
             Names of the settings that failed.
@@ -62,31 +64,35 @@ class Sweep:
         """
         task = task_of(self.config)
         dataset = build_dataset(self.config)
-        fingerprint = Fingerprint(
-            suite=self.suite.name,
-            seed=seed,
-            config=config_hash(self.config),
-            checkpoint=sha256_of(self.checkpoint),
-            data=task.data_hash(dataset),
-            engine=engine_version,
-        )
-        rows = read_rows(work_dir, self.suite.name)
-        refuse_other_fingerprint(rows.values(), fingerprint, work_dir)
-        if baseline is not None:
-            baseline.check(fingerprint)
-        plan = make_plan(self.settings, rows)
-        missing = f", {len(plan.missing)} not in the catalog" if plan.missing else ""
-        counts = f"{len(plan.todo)} settings to run, {len(plan.done)} done{missing}"
-        say(f"{self.suite.name}, {len(dataset)} {task.sample}s: {counts}")
-        if not plan.todo:
+        fingerprint = fingerprint_of(self.config, self.checkpoint, self.suite, seed, dataset)
+
+        def plan() -> dict[str, Any]:
+            rows = read_rows(work_dir, self.suite.name)
+            refuse_other_fingerprint(rows.values(), fingerprint, work_dir)
+            if baseline is not None:
+                baseline.check(fingerprint)
+            for path in (row_path, scene_path):
+                remove_leftovers(path(work_dir, self.suite.name, "").parent)
+            found = make_plan(self.settings, rows)
+            missing = f", {len(found.missing)} not in the catalog" if found.missing else ""
+            counts = f"{len(found.todo)} settings to run, {len(found.done)} done{missing}"
+            say(f"{self.suite.name}, {len(dataset)} {task.sample}s: {counts}")
+            present = task.present(dataset) if found.todo else ()
+            todo = [setting.folder for setting in found.todo]
+            return {"todo": todo, "present": list(present), "fingerprint": asdict(fingerprint)}
+
+        agreed = processes.agree(plan)
+        check_same(Fingerprint(**agreed["fingerprint"]), fingerprint)
+        todo = [setting for setting in self.settings if setting.folder in agreed["todo"]]
+        if not todo:
             return []
-        evaluate = task.evaluator(self.config, self.checkpoint, self.suite, seed, dataset)
+        model = (self.config, self.checkpoint, self.suite, seed)
+        scoring = Scoring(*model, agreed["present"], fingerprint, self.origin)
         try:
-            written = run_settings(plan.todo, evaluate, fingerprint, work_dir, self.origin, say)
+            return processes.run(scoring, todo, work_dir, say)
         except KeyboardInterrupt:
             say("\nthe finished settings are kept; the same command goes on from there")
             raise
-        return [row.setting["folder"] for row in written if row.score is None]
 
 
 def show_table(work_dir: Path, suite: Suite, baseline: Baseline | None, say: Say) -> None:

@@ -26,13 +26,16 @@ class Task:
         sample: what is counted, "scan" or "keyframe".
         check: raises :class:`InputError` for a config (and its name) that cannot be swept under these settings.
         data_hash: hash of the samples of a data set.
-        evaluator: loads the model, from config, checkpoint, suite, seed and data set; scores one setting.
+        present: train ids of the classes in a data set that all settings average over; none where the metric finds
+            them itself.
+        evaluator: loads the model, from config, checkpoint, suite, seed and ``present``; scores one setting.
     """
 
     sample: str
     check: Callable[[Config, str, Sequence[Setting]], None]
     data_hash: Callable[[Any], str]
-    evaluator: Callable[[Config, Path, Suite, int, Any], Evaluate]
+    present: Callable[[Any], Sequence[int]]
+    evaluator: Callable[[Config, Path, Suite, int, Sequence[int]], Evaluate]
 
 
 def task_of(config: Config) -> Task:
@@ -59,13 +62,17 @@ def _keyframes_hash(dataset: Any) -> str:
     return keyframes_hash((dataset.get_data_info(index) for index in range(len(dataset))), sensors)
 
 
-def _segmentation(config: Config, checkpoint: Path, suite: Suite, seed: int, dataset: Any) -> Evaluate:
-    return SettingEvaluator(config, checkpoint, suite, seed, dataset.present_classes())
+def _classes_of_scans(dataset: Any) -> Sequence[int]:
+    return dataset.present_classes()
 
 
-def _detection(config: Config, checkpoint: Path, suite: Suite, seed: int, dataset: Any) -> Evaluate:
+def _no_classes(dataset: Any) -> Sequence[int]:
+    return ()
+
+
+def _detection(config: Config, checkpoint: Path, suite: Suite, seed: int, present: Sequence[int]) -> Evaluate:
     return DetectionEvaluator(config, checkpoint, seed)
 
 
-SEGMENTATION = Task(naming.SEGMENTATION.sample, _check_segmentation, _scans_hash, _segmentation)
-DETECTION = Task(naming.DETECTION.sample, check_detection_config, _keyframes_hash, _detection)
+SEGMENTATION = Task(naming.SEGMENTATION.sample, _check_segmentation, _scans_hash, _classes_of_scans, SettingEvaluator)
+DETECTION = Task(naming.DETECTION.sample, check_detection_config, _keyframes_hash, _no_classes, _detection)

@@ -5,7 +5,7 @@ from corruptions.core import InputError
 from corruptions.suites import SEMANTICKITTI_C, select
 from perception3d.robustness.plan import clean_setting
 from perception3d.robustness.rows import Fingerprint, Score, read_rows
-from perception3d.robustness.run import duration, message, run_settings
+from perception3d.robustness.run import duration, message, run_settings, score_setting
 from perception3d.robustness.scenes import Scene, read_scene, scene_path
 
 FINGERPRINT = Fingerprint("semantickitti_c", 0, "c", "d", "e", "1.0.0")
@@ -16,7 +16,8 @@ LOCAL = select(SEMANTICKITTI_C, ["local_distortion"])
 
 def run(todo, evaluate, folder):
     lines = []
-    rows = run_settings(todo, evaluate, FINGERPRINT, folder, {"command": "x"}, lines.append)
+    results = (score_setting(setting, evaluate, FINGERPRINT, {"command": "x"}) for setting in todo)
+    rows = run_settings(todo, results, folder, lines.append)
     return rows, lines
 
 
