@@ -66,13 +66,22 @@ def parse_args(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--root", type=Path, required=True, help="folder of the data set")
     parser.add_argument("--version", default="v1.0-trainval", help="folder of the tables (default: v1.0-trainval)")
     parser.add_argument("--split", default="val", help="val, mini_val, train, or one of splits.json (default: val)")
-    parser.add_argument("--bootstrap", type=int, default=200, help="draws of scenes for intervals, 0 for none (200)")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the draws (default: 0)")
+    help_text = "draws of scenes for intervals, 0 for none (200)"
+    parser.add_argument("--bootstrap", type=natural, default=200, metavar="N", help=help_text)
+    parser.add_argument("--seed", type=natural, default=0, help="seed of the draws (default: 0)")
     parser.add_argument("--out", type=Path, help="folder for tables, metrics_summary.json and pictures of each file")
     help_text = "first write the annotations as these results: do the scores come out as they must?"
     parser.add_argument("--write-annotations", action="store_true", help=help_text)
     parser.add_argument("--official", action="store_true", help="run nuscenes-devkit too, and compare")
     return parser.parse_args(argv)
+
+
+def natural(text: str) -> int:
+    """A whole number from 0 on."""
+    number = int(text) if text.isascii() and text.isdecimal() else -1
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 0 on, found {text!r}")
+    return number
 
 
 def detection_task(args: argparse.Namespace) -> Task:
@@ -160,7 +169,7 @@ def unique_names(paths: Sequence[Path]) -> list[str]:
 
 def draws(scenes: Sequence[str], args: argparse.Namespace) -> np.ndarray | None:
     """Draws of keyframes for the intervals; a single scene has none."""
-    if args.bootstrap <= 0 or len(set(scenes)) < 2:
+    if args.bootstrap == 0 or len(set(scenes)) < 2:
         return None
     return draw_scenes(scenes, args.bootstrap, np.random.default_rng(args.seed))
 

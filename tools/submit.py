@@ -54,6 +54,8 @@ def check_nuscenes_det(args: argparse.Namespace) -> list[Fault]:
     """Check a results file; zip it when it is good."""
     split = _split(args)
     results = read_results(args.file, split.sample_tokens)
+    if not results.faults and not len(results.boxes):
+        return [Fault("results", "expected a box in any keyframe, found none: nuscenes-devkit scores no such file")]
     if not results.faults:
         print(f"{len(results.boxes)} boxes in {len(split.sample_tokens)} keyframes of {split.name}")
         if args.zip:
@@ -67,7 +69,7 @@ def check_nuscenes_lidarseg(args: argparse.Namespace) -> list[Fault]:
     points = lidar_keyframes(args.root, args.version, split)
     unknown = sum(count is None for count in points.values())
     if unknown:
-        print(f"note: {unknown} LiDAR sweeps are not on disk, their numbers of points are not checked")
+        print(f"note: LiDAR sweeps that are not on disk, whose numbers of points are not checked: {unknown}")
     with open_tree(args.file) as tree:
         faults = lidarseg_faults(tree, split.name, points)
         if not faults:
@@ -91,7 +93,7 @@ def check_semantickitti(args: argparse.Namespace) -> list[Fault]:
 def _split(args: argparse.Namespace) -> Split:
     split = read_split(args.root, args.version, args.split)
     if split.scenes_missing:
-        print(f"note: {split.scenes_missing} scenes of {split.name} are not in {args.root / args.version}")
+        print(f"note: scenes of {split.name} that are not in {args.root / args.version}: {split.scenes_missing}")
     return split
 
 
@@ -108,7 +110,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     if faults:
         print(listing(faults))
-        print(f"{args.file}: {len(faults)} faults", file=sys.stderr)
+        print(f"{args.file}: {len(faults)} fault{'s' * (len(faults) > 1)}", file=sys.stderr)
         return 1
     print(f"{args.file}: no fault" + (f", zipped to {args.zip}" if args.zip else ""))
     return 0

@@ -20,7 +20,7 @@ class Fault:
     what: str
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.what}"
+        return _one_line(f"{self.where}: {self.what}")
 
 
 def listing(faults: Sequence[Fault], limit: int | None = None) -> str:
@@ -32,3 +32,10 @@ def listing(faults: Sequence[Fault], limit: int | None = None) -> str:
 
 def _kind(fault: Fault) -> str:
     return fault.what.split(", found ")[0]
+
+
+def _one_line(text: str) -> str:
+    """The text with what no terminal prints as it is, line breaks and lone surrogates, in Python's escapes."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +15,30 @@ from corruptions.core import InputError
 from perception3d.submission.faults import Fault
 
 
+class UnreadableError(InputError):
+    """A file of a submission that is listed but cannot be read.
+
+    Args:
+        name: path of the file below the top of the submission.
+        why: the reason.
+
+    Attributes:
+        fault: the same as a fault.
+    """
+
+    def __init__(self, name: str, why: object) -> None:
+        self.fault = Fault(name, f"expected a file that can be read, found: {why}")
+        super().__init__(name, why)
+
+    def __str__(self) -> str:
+        return str(self.fault)
+
+
 class Tree(Protocol):
-    """Files of a submission by path below its top, "/" between the parts; folders end in "/"."""
+    """Files of a submission by path below its top, "/" between the parts; folders end in "/".
+
+    ``size`` and ``read`` raise :class:`UnreadableError`.
+    """
 
     def names(self) -> list[str]:
         """All entries, folders too."""
@@ -40,11 +63,17 @@ class Folder:
 
     def size(self, name: str) -> int:
         """Bytes of a file."""
-        return (self.root / name).stat().st_size
+        try:
+            return (self.root / name).stat().st_size
+        except OSError as error:
+            raise UnreadableError(name, error.strerror) from None
 
     def read(self, name: str) -> bytes:
         """Content of a file."""
-        return (self.root / name).read_bytes()
+        try:
+            return (self.root / name).read_bytes()
+        except OSError as error:
+            raise UnreadableError(name, error.strerror) from None
 
 
 class Zip:
@@ -63,7 +92,11 @@ class Zip:
 
     def read(self, name: str) -> bytes:
         """Content of a file."""
-        return self.archive.read(name)
+        try:
+            return self.archive.read(name)
+        # damaged, encrypted or packed by a method that Python does not know
+        except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError) as error:
+            raise UnreadableError(name, error) from None
 
 
 @contextlib.contextmanager
@@ -99,7 +132,8 @@ def replacing(path: Path, mode: str = "wb") -> Iterator[IO]:
     except OSError as error:
         raise InputError(f"{path}: expected to write this file, found: {error.strerror}; choose another") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # moved away already, or never made
+            temporary.unlink()
 
 
 def zip_file(source: Path, target: Path) -> None:

@@ -8,7 +8,6 @@ and keyframes that are missing from the file.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -34,6 +33,7 @@ from perception3d.submission.nuscenes_det_faults import (
     box_faults,
     kind_of,
     meta_faults,
+    read_json,
     repeated_keys,
 )
 
@@ -64,24 +64,14 @@ def read_results(path: Path, sample_tokens: Sequence[str]) -> Results:
         InputError: for a missing file. One that is no JSON is a fault.
     """
     try:
-        text = path.read_bytes()
+        content = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: expected a results file, found: {error.strerror}") from None
     try:
-        data = json.loads(text, object_pairs_hook=_unique_keys)
-    except (ValueError, RecursionError) as error:
+        data = read_json(content)
+    except ValueError as error:
         return Results(concatenate([]), {}, (Fault(path.name, f"expected JSON, found: {error}"),))
     return parse_results(data, sample_tokens)
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    unique = dict(pairs)
-    if len(unique) == len(pairs):
-        return unique
-    found = RepeatedKeys(unique)
-    keys = [key for key, _ in pairs]
-    found.repeated = tuple(key for key in unique if keys.count(key) > 1)
-    return found
 
 
 def parse_results(data: Any, sample_tokens: Sequence[str]) -> Results:

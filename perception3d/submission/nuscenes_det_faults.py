@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -20,6 +22,28 @@ class RepeatedKeys(dict):
     """A JSON object with a key twice, of which Python's parser would keep the last in silence."""
 
     repeated: tuple[str, ...] = ()
+
+
+def read_json(content: bytes) -> Any:
+    """Parse JSON as the servers do, in UTF-8 without a byte order mark; objects with a key twice are marked.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    try:
+        return json.loads(content.decode("utf-8"), object_pairs_hook=_marked)
+    except RecursionError as error:
+        raise ValueError(str(error)) from None
+
+
+def _marked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    unique = dict(pairs)
+    if len(unique) == len(pairs):
+        return unique
+    found = RepeatedKeys(unique)
+    counts = Counter(key for key, _ in pairs)
+    found.repeated = tuple(key for key in unique if counts[key] > 1)
+    return found
 
 
 def meta_faults(meta: Any, where: str) -> list[Fault]:

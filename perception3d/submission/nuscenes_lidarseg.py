@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from corruptions.core import InputError
 from perception3d.submission.faults import Fault
-from perception3d.submission.files import Tree, repeated_entries, replacing
-from perception3d.submission.nuscenes_det_faults import meta_faults
+from perception3d.submission.files import Tree, UnreadableError, repeated_entries, replacing
+from perception3d.submission.nuscenes_det_faults import meta_faults, read_json
 
 CLASSES = 16
 
@@ -128,17 +128,22 @@ def _meta_file_faults(tree: Tree, name: str, present: set[str]) -> list[Fault]:
     if name not in present:
         return [Fault(name, "expected this file, found none")]
     try:
-        data = json.loads(tree.read(name))
+        data = read_json(tree.read(name))
+    except UnreadableError as error:
+        return [error.fault]
     except ValueError as error:
         return [Fault(name, f"expected JSON, found: {error}")]
     return meta_faults(data.get("meta") if isinstance(data, dict) else data, f"{name} meta")
 
 
 def _label_faults(tree: Tree, name: str, count: int | None) -> list[Fault]:
-    size = tree.size(name)
-    if count is not None and size != count:
-        return [Fault(name, f"expected {count} uint8 values, one per point, found {size}")]
-    classes = np.frombuffer(tree.read(name), dtype=np.uint8)
+    try:
+        size = tree.size(name)
+        if count is not None and size != count:
+            return [Fault(name, f"expected {count} uint8 values, one per point, found {size}")]
+        classes = np.frombuffer(tree.read(name), dtype=np.uint8)
+    except UnreadableError as error:
+        return [error.fault]
     bad = (classes < 1) | (classes > CLASSES)
     if not bad.any():
         return []

@@ -41,10 +41,11 @@ def read_split(root: Path, version: str, name: str) -> Split:
     Raises:
         InputError: for missing tables, an unknown split, or one without a keyframe in these tables.
     """
-    scenes = {row["name"]: row["token"] for row in read_table(root, version, "scene")}
+    scenes = {row["name"]: row["token"] for row in read_table(root, version, "scene", "name", "token")}
     names = _scene_names(root / version, name)
     tokens = {scenes[scene] for scene in names if scene in scenes}
-    samples = tuple(row["token"] for row in read_table(root, version, "sample") if row["scene_token"] in tokens)
+    rows = read_table(root, version, "sample", "token", "scene_token")
+    samples = tuple(row["token"] for row in rows if row["scene_token"] in tokens)
     if not samples:
         raise InputError(
             f"{root / version}: expected keyframes of split {name!r}, found none; scenes in these tables: "
@@ -63,12 +64,14 @@ def lidar_keyframes(root: Path, version: str, split: Split) -> dict[str, int | N
     Raises:
         InputError: for a keyframe without a LiDAR record.
     """
-    channels = {row["token"]: row["channel"] for row in read_table(root, version, "sensor")}
-    calibrated = read_table(root, version, "calibrated_sensor")
-    lidars = {row["token"] for row in calibrated if channels[row["sensor_token"]] == LIDAR}
+    sensors = read_table(root, version, "sensor", "token", "channel")
+    named = {row["token"] for row in sensors if row["channel"] == LIDAR}
+    calibrated = read_table(root, version, "calibrated_sensor", "token", "sensor_token")
+    lidars = {row["token"] for row in calibrated if row["sensor_token"] in named}
+    columns = ("token", "sample_token", "is_key_frame", "calibrated_sensor_token", "filename")
     rows = {
         row["sample_token"]: row
-        for row in read_table(root, version, "sample_data")
+        for row in read_table(root, version, "sample_data", *columns)
         if row["is_key_frame"] and row["calibrated_sensor_token"] in lidars
     }
     for token in split.sample_tokens:
@@ -94,19 +97,48 @@ def _scene_names(tables: Path, name: str) -> Collection[str]:
     official: dict[str, list[str]] = create_splits_scenes()
     if name in official:
         return official[name]
-    own = json.loads((tables / "splits.json").read_text()) if (tables / "splits.json").is_file() else {}
+    own = _own_splits(tables / "splits.json")
     if name not in own:
         raise InputError(unknown("split", name, [*official, *own]))
     return own[name]
 
 
-def read_table(root: Path, version: str, name: str) -> list[dict[str, Any]]:
-    """A table of nuScenes; raises :class:`InputError` when it is missing or no JSON."""
+def _own_splits(path: Path) -> dict[str, list[str]]:
+    if not path.is_file():
+        return {}
+    try:
+        own = json.loads(path.read_text())
+    except ValueError as error:
+        raise InputError(f"{path}: expected JSON, found: {error}; correct it") from None
+    lists = own.values() if isinstance(own, dict) else [None]
+    if not all(isinstance(names, list) and all(isinstance(item, str) for item in names) for names in lists):
+        raise InputError(f"{path}: expected an object of lists of scene names, found something else; correct it")
+    return own
+
+
+def read_table(root: Path, version: str, name: str, *columns: str) -> list[dict[str, Any]]:
+    """A table of nuScenes.
+
+    Args:
+        root: folder of the data set.
+        version: folder of the tables.
+        name: of the table.
+        columns: what every row must have.
+
+    Raises:
+        InputError: for a missing file, one that is no JSON, or rows without a column.
+    """
     path = root / version / f"{name}.json"
     try:
-        return json.loads(path.read_text())
+        rows = json.loads(path.read_text())
     except FileNotFoundError:
         found = ", ".join(sorted(child.name for child in root.glob("v1.0-*"))) or "none"
         raise InputError(f"{path}: expected a table of nuScenes, found none; versions there: {found}") from None
     except ValueError as error:
         raise InputError(f"{path}: expected a JSON table, found: {error}; unpack it again") from None
+    wanted = set(columns)
+    if not isinstance(rows, list) or not all(isinstance(row, dict) and row.keys() >= wanted for row in rows):
+        raise InputError(
+            f"{path}: expected a list of rows with {', '.join(columns)}, found something else; unpack it again"
+        )
+    return rows

@@ -20,7 +20,7 @@ from corruptions.core import InputError
 from corruptions.files import count_points
 from perception3d.conventions import SEMANTICKITTI_RAW_IDS, SEMANTICKITTI_SPLITS, SEMANTICKITTI_TRAIN_IDS
 from perception3d.submission.faults import Fault
-from perception3d.submission.files import Tree, repeated_entries, replacing
+from perception3d.submission.files import Tree, UnreadableError, repeated_entries, replacing
 
 SEMANTIC_BITS = 0xFFFF
 TEST_SEQUENCES = SEMANTICKITTI_SPLITS["test"]
@@ -128,11 +128,14 @@ def _scans(root: Path, sequence: str) -> list[Path]:
 
 
 def _label_faults(tree: Tree, name: str, points: int) -> list[Fault]:
-    size = tree.size(name)
-    if size != 4 * points:
-        found = f"found {size / 4:g} ({size} bytes)"
-        return [Fault(name, f"expected {points} uint32 values, one per point, {found}")]
-    ids = np.frombuffer(tree.read(name), dtype="<u4") & SEMANTIC_BITS
+    try:
+        size = tree.size(name)
+        if size != 4 * points:
+            found = f"found {size / 4:g} ({size} bytes)"
+            return [Fault(name, f"expected {points} uint32 values, one per point, {found}")]
+        ids = np.frombuffer(tree.read(name), dtype="<u4") & SEMANTIC_BITS
+    except UnreadableError as error:
+        return [error.fault]
     unknown = ~np.isin(ids, list(SEMANTICKITTI_TRAIN_IDS))
     if not unknown.any():
         return []

@@ -102,10 +102,18 @@ def test_bad_input_is_an_error(world, tmp_path, capsys):
         ([str(tmp_path / "none.json"), "--root", str(root)], "expected a results file"),
         ([str(folder / "good.json"), "--root", str(tmp_path)], "expected the folder of the tables"),
         ([str(folder / "good.json"), "--root", str(root), "--split", "vl"], "unknown split 'vl'"),
+        (
+            [str(folder / "good.json"), "--root", str(root), "--bootstrap", "0", "--out", str(folder / "good.json")],
+            "good.json/good/metrics_summary.json: expected to write this file, found: Not a directory",
+        ),
         ([str(folder / "good.json")] * 2 + ["--root", str(root)], "expected files of different names"),
     ):
         assert evaluate(arguments) == 2
         assert message in capsys.readouterr().err
+    for option in ("--bootstrap", "--seed"):
+        with pytest.raises(SystemExit, match="2"):
+            evaluate([str(folder / "good.json"), "--root", str(root), option, "-3"])
+        assert f"{option}: expected a whole number from 0 on, found '-3'" in capsys.readouterr().err
 
 
 def test_lidarseg_predictions_are_scored_and_compared(tmp_path, capsys):

@@ -40,11 +40,15 @@ def test_detection_results(submit, val, tmp_path, capsys):
     path = write_results(tmp_path / "results.json", boxes, split.sample_tokens)
     assert submit(["nuscenes-det", str(path), *options, "--zip", str(tmp_path / "results.zip")]) == 0
     text = capsys.readouterr().out
-    assert "60 boxes in 18 keyframes of val" in text and "note: 148 scenes of val are not in" in text
+    assert "60 boxes in 18 keyframes of val" in text
+    assert f"note: scenes of val that are not in {options[1]}/v1.0-trainval: 148" in text
     with zipfile.ZipFile(tmp_path / "results.zip") as archive:
         assert archive.namelist() == ["results.json"] and archive.read("results.json") == path.read_bytes()
 
     data = json.loads(path.read_text())
+    path.write_text(json.dumps({**data, "results": {token: [] for token in split.sample_tokens}}))
+    assert submit(["nuscenes-det", str(path), *options, "--zip", str(tmp_path / "bad.zip")]) == 1
+    assert "results: expected a box in any keyframe, found none" in capsys.readouterr().out
     first, second = split.sample_tokens[:2]
     del data["results"][first], data["meta"]["use_map"]
     data["results"][second] = [{}]

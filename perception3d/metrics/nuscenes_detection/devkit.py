@@ -54,7 +54,7 @@ def open_tables(root: Path, version: str) -> Any:
 
     try:
         return NuScenes(version=version, dataroot=str(root), verbose=False)
-    except (AssertionError, KeyError, ValueError, OSError) as error:
+    except (AssertionError, KeyError, TypeError, ValueError, OSError) as error:
         raise InputError(f"{root / version}: expected complete nuScenes tables, found: {error}") from error
 
 
@@ -89,6 +89,18 @@ def load_ground_truth(nusc: Any, eval_set: str, tokens: Collection[str] | None =
             f"{nusc.dataroot}/{nusc.version}: expected annotations of split {eval_set!r}, found none; the test split "
             "is scored by the server: validate its file with tools/submit.py nuscenes-det"
         )
+    try:
+        return _ground_truth(nusc, samples, scene_of)
+    except InputError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{nusc.dataroot}/{nusc.version}: expected complete nuScenes tables, found a row that breaks them: "
+            f"{error!r}; unpack them again"
+        ) from error
+
+
+def _ground_truth(nusc: Any, samples: list[dict[str, Any]], scene_of: dict[str, dict[str, Any]]) -> GroundTruth:
     annotations = [(index, nusc.get("sample_annotation", token)) for index, row in enumerate(samples)
                    for token in row["anns"]]  # fmt: skip
     detection_class = _detection_class()

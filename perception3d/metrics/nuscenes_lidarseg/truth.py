@@ -15,6 +15,7 @@ from perception3d.datasets.labels import label_lookup, to_train_ids
 from perception3d.submission.nuscenes_split import lidar_keyframes, read_split, read_table
 
 COLUMNS = 5
+LABEL_VALUES = 256  # labels are bytes
 TRAIN_IDS = {name: index for index, name in enumerate(NUSCENES_LIDARSEG_CLASSES)}
 
 
@@ -79,7 +80,8 @@ def load_truth(root: Path, version: str, split: str) -> LidarsegTruth:
             f"{root / version / 'lidarseg.json'}: expected the labels of nuScenes-lidarseg, found none; unpack them "
             "into the data set (the labels of the test split are with the server: check its files with tools/submit.py)"
         )
-    labels = {row["sample_data_token"]: row["filename"] for row in read_table(root, version, "lidarseg")}
+    rows = read_table(root, version, "lidarseg", "sample_data_token", "filename")
+    labels = {row["sample_data_token"]: row["filename"] for row in rows}
     sweeps = tuple(lidar_keyframes(root, version, keyframes))
     wanted = set(sweeps)
     records = {row["token"]: row for row in read_table(root, version, "sample_data") if row["token"] in wanted}
@@ -89,7 +91,7 @@ def load_truth(root: Path, version: str, split: str) -> LidarsegTruth:
             f"{root / version / 'lidarseg.json'}: expected labels of {len(sweeps)} keyframes of {split}, found none "
             f"of {len(without)}, first {without[0]}"
         )
-    scene_of = {row["token"]: row for row in read_table(root, version, "scene")}
+    scene_of = {row["token"]: row for row in read_table(root, version, "scene", "token", "name", "description")}
     scene_tokens = {row["token"]: row["scene_token"] for row in read_table(root, version, "sample")}
     samples = tuple(records[token]["sample_token"] for token in sweeps)
     return LidarsegTruth(
@@ -108,8 +110,12 @@ def load_truth(root: Path, version: str, split: str) -> LidarsegTruth:
 def category_lookup(root: Path, version: str) -> NDArray[np.int64]:
     """Table from the raw ids of label files to train ids, by the names of the categories."""
     path = root / version / "category.json"
-    rows = read_table(root, version, "category")
-    strange = [row["name"] for row in rows if "index" not in row or row["name"] not in NUSCENES_LIDARSEG_CLASS_OF]
+    rows = read_table(root, version, "category", "name")
+    strange = [
+        row["name"]
+        for row in rows
+        if row["name"] not in NUSCENES_LIDARSEG_CLASS_OF or row.get("index") not in range(LABEL_VALUES)
+    ]
     if strange:
         raise InputError(
             f"{path}: expected the 32 categories of nuScenes-lidarseg, each with its index, found {strange[0]}; use "

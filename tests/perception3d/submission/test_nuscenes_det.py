@@ -185,6 +185,33 @@ def test_boxes_are_dropped_only_with_a_fault(good, seed):
         assert len(results.boxes) == (count - lost if results.faults else count), (key, value)
 
 
+BROKEN = {
+    "cut short": lambda text: text[: len(text) // 2],
+    "nothing": lambda text: b"",
+    "pickle": lambda text: b"\x80\x04\x95\xff",
+    "byte order mark": lambda text: b"\xef\xbb\xbf" + text,
+    "UTF-16": lambda text: text.decode().encode("utf-16"),
+    "deep": lambda text: b"[" * 100_000,
+    "more after the end": lambda text: text + b"x",
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_what_is_no_json_is_one_fault(good, tmp_path, name):
+    path = tmp_path / "results.json"
+    path.write_bytes(BROKEN[name](json.dumps(good).encode()))
+    faults = read_results(path, tokens(SAMPLES)).faults
+    assert [fault.where for fault in faults] == ["results.json"] and "expected JSON, found" in faults[0].what
+    assert devkit_refuses(path)
+
+
+def test_a_fault_is_a_line_that_any_terminal_prints(good):
+    good["results"].update({"a\nb\x1b[31m\ud800é": []})
+    (fault,) = parse_results(good, tokens(SAMPLES)).faults
+    assert str(fault).startswith(r"results[a\nb\x1b[31m\ud800é]: expected keyframes of the split alone")
+    str(fault).encode()
+
+
 def test_all_faults_at_once(good):
     """Not only the first: four in one box, one in another keyframe, one in meta, one token missing."""
     good["meta"]["use_camera"] = 1

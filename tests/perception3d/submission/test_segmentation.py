@@ -8,6 +8,7 @@ from unittest import mock
 import numpy as np
 import pytest
 from nuscenes_files import META, link_trainval
+from nuscenes_lidarseg_files import write_nuscenes
 from semantickitti_files import write_scan
 
 from corruptions.core import InputError
@@ -219,6 +220,8 @@ def lidarseg_cases(token):
         (meta, lambda b: extra, f"{meta} meta.use_luck", True),
         (meta, lambda b: less, f"{meta} meta.use_map", True),
         (meta, lambda b: json.dumps({"meta": {**META, "use_lidar": 1}}).encode(), f"{meta} meta.use_lidar", True),
+        (meta, lambda b: b"[" * 100_000, meta, True),
+        (meta, lambda b: b.replace(b'"use_map"', b'"use_map": true, "use_map"'), f"{meta} meta[use_map]", False),
         ("lidarseg/mini_val/extra.bin", lambda b: b"", "lidarseg/mini_val/extra.bin", False),
     ]
 
@@ -237,6 +240,48 @@ def test_every_fault_of_a_lidarseg_folder_as_the_devkit_sees_it(lidarseg, tmp_pa
         file.unlink(missing_ok=True)
         if before is not None:
             file.write_bytes(before)
+
+
+def flipped(archive, entry):
+    """The zip with a byte of an entry's content turned over."""
+    content = bytearray(archive.read_bytes())
+    with zipfile.ZipFile(archive) as opened:
+        info = opened.getinfo(entry)
+    content[info.header_offset + 30 + len(entry) + info.compress_size // 2] ^= 0xFF
+    return bytes(content)
+
+
+def marked(archive, entry, offset, value):
+    """The zip with a byte of an entry's record in its directory set."""
+    content = bytearray(archive.read_bytes())
+    content[content.rindex(entry.encode()) - 46 + offset] = value
+    return bytes(content)
+
+
+@pytest.mark.parametrize("damage", [flipped, lambda *a: marked(*a, 8, 1), lambda *a: marked(*a, 10, 99)],
+                         ids=["damaged", "encrypted", "unknown method"])  # fmt: skip
+def test_each_entry_that_cannot_be_unpacked_is_a_fault(tmp_path, damage):
+    path, points = tmp_path / "submission.zip", {"a": 500, "b": 500}
+    with lidarseg_zip(path, "mini_val", META) as writer:
+        for token, count in points.items():
+            writer.add(token, np.random.default_rng(0).integers(1, 17, count))
+    names = [f"lidarseg/mini_val/{token}_lidarseg.bin" for token in points] + ["mini_val/submission.json"]
+    for name in names:
+        path.write_bytes(damage(path, name))
+    faults = lidarseg_list(path, points)
+    assert sorted(fault.where for fault in faults) == names
+    assert all(fault.what.startswith("expected a file that can be read, found: ") for fault in faults)
+
+
+def test_files_of_a_folder_that_cannot_be_read_are_faults(kitti, tmp_path):
+    root, predictions = kitti
+    write_kitti(tmp_path / "a.zip", predictions)
+    folder = tmp_path / "folder"
+    zipfile.ZipFile(tmp_path / "a.zip").extractall(folder)
+    (folder / LABEL).unlink()
+    (folder / LABEL).symlink_to(tmp_path / "nowhere")
+    (fault,) = kitti_faults(folder, root)
+    assert str(fault) == f"{LABEL}: expected a file that can be read, found: No such file or directory"
 
 
 def test_the_lidarseg_writer_refuses(tmp_path):
@@ -268,6 +313,25 @@ def test_a_zip_holds_neither_itself_nor_takes_the_place_of_its_content(tmp_path)
     with pytest.raises(InputError, match="expected another file than the one to zip"):
         zip_file(tmp_path / "a.bin", tmp_path / "." / "a.bin")
     assert (tmp_path / "a.bin").read_bytes() == b"content"
+
+
+@pytest.mark.parametrize(
+    ("table", "content", "message"),
+    [
+        ("scene", "[1]", "expected a list of rows with name, token"),
+        ("scene", "{}", "expected a list of rows with name, token"),
+        ("sample", '[{"token": "a"}]', "expected a list of rows with token, scene_token"),
+        ("sample", "[", "expected a JSON table"),
+        ("splits", "[", "expected JSON"),
+        ("splits", '{"mine": "scene-0103"}', "expected an object of lists of scene names"),
+    ],
+)
+def test_tables_of_another_shape_are_named(tmp_path, table, content, message):
+    write_nuscenes(tmp_path)
+    path = tmp_path / "v1.0-mini" / f"{table}.json"
+    path.write_text(content)
+    with pytest.raises(InputError, match=f"{table}.json: {message}"):
+        read_split(tmp_path, "v1.0-mini", "mine" if table == "splits" else "mini_val")
 
 
 def test_splits_of_partial_tables(data_root, tmp_path):

@@ -81,6 +81,20 @@ def test_nothing_detected(trainval):
     assert scores.mean_errors.tolist() == [1.0] * 5
 
 
+@pytest.mark.parametrize(
+    ("column", "value"), [("visibility_token", "x"), ("translation", "x"), ("num_lidar_pts", None), ("prev", "x")]
+)
+def test_broken_rows_are_named(trainval, column, value):
+    nusc, _ = trainval
+    row = next(row for row in nusc.sample_annotation if row["category_name"] == "vehicle.car" and row["prev"])
+    before, row[column] = row[column], value
+    try:
+        with pytest.raises(InputError, match="found a row that breaks them"):
+            load_ground_truth(nusc, "val")
+    finally:
+        row[column] = before
+
+
 def test_bad_input(trainval, data_root, tmp_path):
     nusc, truth = trainval
     with pytest.raises(InputError, match="expected keyframes of split 'train', found none"):
