@@ -75,15 +75,9 @@ def _match_class(detections: NuScenesBoxes, truth: NuScenesBoxes, label: int, ru
     rows = rows[np.argsort(detections.score[rows], kind="stable")[::-1]]
     truth_rows = np.flatnonzero(truth.label == label)
     truth_rows = truth_rows[np.argsort(truth.sample[truth_rows], kind="stable")]
-    samples = 1 + max(int(boxes.sample.max(initial=-1)) for boxes in (detections, truth))
-    ends = np.cumsum(np.bincount(truth.sample[truth_rows], minlength=samples + 1))
-    matched = _greedy()(
-        detections.sample[rows],
-        detections.center_m[rows, :2],
-        np.concatenate([[0], ends]),
-        truth.center_m[truth_rows, :2],
-        np.array(rules.match_m),
-    )
+    match_m = np.array(rules.match_m)
+    first, candidate, distance_m = _candidates(detections.take(rows), truth.take(truth_rows), match_m.max())
+    matched = _kernels()[1](first, candidate, distance_m, len(truth_rows), match_m)
     for row in matched:
         found = np.flatnonzero(row >= 0)
         row[found] = truth_rows[row[found]]
@@ -95,33 +89,67 @@ def _match_class(detections: NuScenesBoxes, truth: NuScenesBoxes, label: int, ru
     return ClassMatches(rows, detections.score[rows], matched, errors)
 
 
+def _candidates(
+    detections: NuScenesBoxes, truth: NuScenesBoxes, reach_m: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """The annotations near each detection; those of ``truth`` are sorted by keyframe.
+
+    Returns:
+        int64 (n + 1,) where the candidates of each detection begin in the other two, int64 (K,) rows of ``truth``
+        closer than ``reach_m``, in the order of ``truth``, and float64 (K,) their distances in metres.
+    """
+    samples = 1 + max(int(boxes.sample.max(initial=-1)) for boxes in (detections, truth))
+    starts = np.concatenate([[0], np.cumsum(np.bincount(truth.sample, minlength=samples + 1))])
+    centers = np.ascontiguousarray(detections.center_m[:, :2]), np.ascontiguousarray(truth.center_m[:, :2])
+    first, candidate = _kernels()[0](detections.sample, centers[0], starts, centers[1], reach_m * (1 + 1e-9))
+    offset = np.repeat(centers[0], np.diff(first), axis=0) - centers[1][candidate]
+    # The devkit's np.linalg.norm multiplies and adds in BLAS, in one rounding where the processor can: only the same
+    # product, one pair at a time, has the same last bit, and that decides between equal distances and at the limits.
+    return first, candidate, np.sqrt(np.matmul(offset[:, None, :], offset[:, :, None])[:, 0, 0])
+
+
 @cache
-def _greedy() -> Any:
-    """The kernel, compiled at first use."""
+def _kernels() -> tuple[Any, Any]:
+    """Search for candidates, and greedy matching; compiled at first use."""
     from numba import njit
 
     @njit(cache=True)
-    def greedy(sample, center_m, first, truth_m, match_m):  # type: ignore[no-untyped-def]
-        """(T, n) nearest free annotation of each detection, by falling score; annotations sorted by keyframe."""
-        found = np.full((len(match_m), len(sample)), -1, np.int64)
-        taken = np.zeros((len(match_m), len(truth_m)), np.bool_)
-        for row in range(len(sample)):
+    def near(sample, center_m, starts, truth_m, reach_m):  # type: ignore[no-untyped-def]
+        """Begin of the candidates of each detection, and the candidates; annotations sorted by keyframe."""
+        first = np.zeros(len(sample) + 1, np.int64)
+        candidate = np.zeros(0, np.int64)
+        for filling in (False, True):
+            count = 0
+            for row in range(len(sample)):
+                for other in range(starts[sample[row]], starts[sample[row] + 1]):
+                    x = center_m[row, 0] - truth_m[other, 0]
+                    y = center_m[row, 1] - truth_m[other, 1]
+                    if x * x + y * y < reach_m * reach_m:
+                        if filling:
+                            candidate[count] = other
+                        count += 1
+                first[row + 1] = count
+            if not filling:
+                candidate = np.zeros(count, np.int64)
+        return first, candidate
+
+    @njit(cache=True)
+    def greedy(first, candidate, distance_m, annotations, match_m):  # type: ignore[no-untyped-def]
+        """(T, n) nearest free annotation of each detection, by falling score."""
+        found = np.full((len(match_m), len(first) - 1), -1, np.int64)
+        taken = np.zeros((len(match_m), annotations), np.bool_)
+        for row in range(len(first) - 1):
             for column in range(len(match_m)):
-                best, best_m = -1, np.inf
-                for candidate in range(first[sample[row]], first[sample[row] + 1]):
-                    if taken[column, candidate]:
-                        continue
-                    x = center_m[row, 0] - truth_m[candidate, 0]
-                    y = center_m[row, 1] - truth_m[candidate, 1]
-                    distance_m = np.sqrt(x * x + y * y)
-                    if distance_m < best_m:
-                        best, best_m = candidate, distance_m
-                if best_m < match_m[column]:
+                best, best_m = -1, match_m[column]
+                for pair in range(first[row], first[row + 1]):
+                    if distance_m[pair] < best_m and not taken[column, candidate[pair]]:
+                        best, best_m = candidate[pair], distance_m[pair]
+                if best >= 0:
                     found[column, row] = best
                     taken[column, best] = True
         return found
 
-    return greedy
+    return near, greedy
 
 
 def match_errors(truth: NuScenesBoxes, detections: NuScenesBoxes, period_rad: float) -> NDArray[np.float64]:

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from nuscenes_files import assert_same_scores, devkit_boxes, devkit_scores, near, random_boxes
+from nuscenes_files import assert_same_scores, devkit_box, devkit_boxes, devkit_scores, near, random_boxes
 
 from corruptions.core import InputError
 from perception3d.conventions import NUSCENES_ATTRIBUTES, NUSCENES_CLASS_ATTRIBUTES, NUSCENES_DETECTION_CLASSES
-from perception3d.metrics.nuscenes_detection.matching import match
+from perception3d.metrics.nuscenes_detection.matching import _candidates, match
 from perception3d.metrics.nuscenes_detection.rules import TP_ERRORS, DetectionRules
 from perception3d.metrics.nuscenes_detection.scores import by_sample, class_curves, score
 from perception3d.submission.nuscenes_boxes import NuScenesBoxes, concatenate, empty
@@ -29,6 +29,9 @@ def scene(case):
     if name == "grid":  # equal distances: half metres are exact in binary, so ties are ties
         truth = random_boxes(rng, SAMPLES, 300, scores=False, labels=[0, 9], grid_m=0.5, spread_m=6)
         detections = random_boxes(rng, SAMPLES, 300, labels=[0, 9], grid_m=0.5, spread_m=6)
+    if name == "tenths":  # distances equal but for the last bit, and at the limits but for it
+        truth = random_boxes(rng, SAMPLES, 300, scores=False, labels=[0, 9], grid_m=0.1, spread_m=3)
+        detections = random_boxes(rng, SAMPLES, 300, labels=[0, 9], grid_m=0.1, spread_m=3)
     if name == "equal scores":
         detections = with_scores(detections, np.round(detections.score, 1))
     if name == "one score":
@@ -62,6 +65,7 @@ def scene(case):
 CASES = [
     *(("plain", seed) for seed in range(6)),
     *(("grid", seed) for seed in range(3)),
+    *(("tenths", seed) for seed in range(6)),
     *(("equal scores", seed) for seed in range(3)),
     *((name, 1) for name in ("one score", "zero scores", "empty classes", "all miss", "no predictions", "no truth")),
     *((name, 2) for name in ("one of each", "low recall", "nan velocities", "no attributes", "crowd")),
@@ -82,6 +86,21 @@ def test_all_numbers_equal_the_devkits(case):
         if distance == RULES.error_match_m:
             for row, error in zip(mine.errors, TP_ERRORS, strict=True):
                 np.testing.assert_allclose(row, getattr(data, error), atol=1e-9)
+
+
+def test_distances_are_the_devkits_to_the_last_bit():
+    from nuscenes.eval.common.utils import center_distance
+
+    rng = np.random.default_rng(0)
+    truth, detections = (random_boxes(rng, SAMPLES, 400, grid_m=0.1, spread_m=4) for _ in range(2))
+    first, candidate, distance_m = _candidates(detections, truth, 4.0)
+    boxes = [[devkit_box(part, row, "a") for row in range(400)] for part in (detections, truth)]
+    pairs = list(zip(np.repeat(np.arange(400), np.diff(first)), candidate, strict=True))
+    assert len(pairs) > 10_000
+    assert distance_m.tolist() == [center_distance(boxes[1][other], boxes[0][row]) for row, other in pairs]
+    near = [(row, other) for row in range(400) for other in range(400) if detections.sample[row] == truth.sample[other]
+            and center_distance(boxes[1][other], boxes[0][row]) < 4.0]  # fmt: skip
+    assert near == [pair for pair, distance in zip(pairs, distance_m, strict=True) if distance < 4.0]
 
 
 @pytest.mark.parametrize("seed", range(3))
