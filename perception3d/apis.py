@@ -3,6 +3,7 @@
 model = init_model("configs/cmt/....py", "work_dirs/.../epoch_20.pth")
 result = inference_detector(model, dataset.get_data_info(0))
 result.pred_instances_3d.bboxes_3d
+[model.dataset_meta["classes"][label] for label in result.pred_instances_3d.labels_3d]
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
 from mmdet3d.datasets.transforms import LoadPointsFromFile
-from mmdet3d.registry import MODELS, TRANSFORMS
+from mmdet3d.registry import DATASETS, MODELS, TRANSFORMS
 from mmdet3d.structures import Det3DDataSample, LiDARPoints
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
@@ -25,7 +26,8 @@ from mmengine.registry import init_default_scope
 from numpy.typing import NDArray
 
 from corruptions.core import InputError
-from perception3d.launch import check_device, read_config, read_weights
+from perception3d.checkpoints import check_classes, load_weights
+from perception3d.launch import check_device, read_config
 from perception3d.transforms import LoadLidarLabels, LoadLidarSweeps, LoadMultiViewImages, ResizeCropFlipImages
 
 LIDAR_STEPS = (LoadLidarSweeps, LoadPointsFromFile)
@@ -47,11 +49,12 @@ def init_model(
         cfg_options: overrides of the config in a file, by key with dots for nesting.
 
     Returns:
-        The model in evaluation mode, with the config in ``cfg``.
+        The model in evaluation mode, with the config in ``cfg`` and the names of its labels in
+        ``dataset_meta["classes"]`` (none for a config without a data set).
 
     Raises:
-        InputError: for a missing or wrong config, a missing, unsafe or other model's checkpoint, and a CUDA device on a
-            machine without.
+        InputError: for a missing or wrong config, a missing, unsafe or other model's checkpoint, one that was trained
+            on other classes than the config names, and a CUDA device on a machine without.
     """
     cfg = config
     if not isinstance(cfg, Config):
@@ -59,9 +62,13 @@ def init_model(
         cfg = read_config(Namespace(config=config, root_path=None, info_dir=None, cfg_options=options))
     init_default_scope(cfg.get("default_scope", "mmdet3d"))
     model = MODELS.build(cfg.model)
+    classes = _classes(cfg)
+    if classes:
+        check_classes(model, classes)
     if checkpoint is not None:
-        model.load_state_dict(read_weights(model, str(checkpoint)))
+        load_weights(model, str(checkpoint), classes)
     model.cfg = cfg
+    model.dataset_meta = {"classes": classes}
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     check_device(device)
     return model.to(device).eval()
@@ -88,7 +95,7 @@ def inference_detector(
         ``labels_3d``, best first.
 
     Raises:
-        InputError: for a sample without any sensor, missing files or wrong calibration.
+        InputError: for a sample without any sensor of the model, missing files or wrong calibration.
     """
     if isinstance(samples, Mapping):
         return _detect(model, samples)
@@ -115,14 +122,38 @@ def inference_segmentor(
     return [_segment(model, scan) for scan in points]
 
 
+def _classes(cfg: Config) -> tuple[str, ...]:
+    """Names of the labels of a config: those of its test data, or of the kind of data set that it is."""
+    dataset = cfg.get("test_dataloader", {}).get("dataset", {})
+    named = dataset.get("metainfo", {}).get("classes")
+    kind = None if named or "type" not in dataset else DATASETS.get(dataset.type)
+    return tuple(named or getattr(kind, "METAINFO", {}).get("classes", ()))
+
+
 def _detect(model: BaseModel, sample: Mapping[str, Any]) -> Det3DDataSample:
-    lacking: list[type] = []
-    lacking += [] if sample.get("lidar_points") else LIDAR_STEPS
+    _check_sample(sample)
+    lacking = [] if sample.get("lidar_points") else list(LIDAR_STEPS)
     lacking += [] if sample.get("images") else IMAGE_STEPS
-    if len(lacking) == len(LIDAR_STEPS) + len(IMAGE_STEPS):
-        raise InputError("inference_detector: expected lidar_points or images in the sample, found neither")
-    steps = [step for step in _test_steps(model) if not isinstance(step, tuple(lacking))]
+    every = _test_steps(model)
+    steps = [step for step in every if not isinstance(step, tuple(lacking))]
+    if not any(isinstance(step, (*LIDAR_STEPS, *IMAGE_STEPS)) for step in steps):
+        sensors = {"lidar_points": LIDAR_STEPS, "images": IMAGE_STEPS}
+        wanted = [name for name, kinds in sensors.items() if any(isinstance(step, kinds) for step in every)]
+        raise InputError(
+            f"inference_detector: expected {' or '.join(wanted)} in the sample, the sensors of the model, found "
+            f"{', '.join(sample) or 'nothing'}"
+        )
     return _run(model, steps, dict(sample))
+
+
+def _check_sample(sample: Any) -> None:
+    if not isinstance(sample, Mapping):
+        raise InputError(f"inference_detector: expected a dict as in info files, found {type(sample).__name__}")
+    given = [("lidar_points", "lidar_path", sample.get("lidar_points"))]
+    given += [(f"images.{name}", "img_path", camera) for name, camera in (sample.get("images") or {}).items()]
+    for where, key, part in given:
+        if part and not part.get(key):
+            raise InputError(f"inference_detector: expected {key} in {where} of the sample, found {', '.join(part)}")
 
 
 def _segment(model: BaseModel, points: str | Path | NDArray[np.floating]) -> Det3DDataSample:

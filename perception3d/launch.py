@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -163,106 +163,6 @@ def check_checkpoint(path: str) -> None:
         )
 
 
-def read_weights(model: torch.nn.Module, path: str, classes: Sequence[str] | None = None) -> dict[str, torch.Tensor]:
-    """Read a checkpoint of exactly this model.
-
-    Args:
-        model: the model, which is left as it is.
-        path: mmengine checkpoint.
-        classes: names of the classes that the model will be used with, in order.
-
-    Returns:
-        The state dict.
-
-    Raises:
-        InputError: for a missing or unreadable file, weights of another model (names the first mismatches), or a model
-            that was trained on other classes.
-    """
-    checkpoint, state = read_checkpoint(path)
-    faults = state_faults(model.state_dict(), state)
-    if faults:
-        raise InputError(
-            f"{path}: expected the weights of this config's model, found another model's ({len(faults)} differences): "
-            + "; ".join(faults[:3])
-            + "; use the config that the checkpoint was trained with"
-        )
-    trained = tuple(checkpoint.get("meta", {}).get("dataset_meta", {}).get("classes", ()))
-    if classes and trained and trained != tuple(classes):
-        raise InputError(
-            f"{path}: expected a model of the classes {', '.join(classes)}; found one of {', '.join(trained)}; set "
-            "metainfo.classes of the dataset to these"
-        )
-    return state
-
-
-def check_initial_weights(model: torch.nn.Module, path: str) -> None:
-    """Raise :class:`InputError` unless a checkpoint holds weights to start the model, or parts of it, from.
-
-    mmengine would warn, leave out what does not fit, and train from what the rest is.
-    """
-    state = read_checkpoint(path)[1]
-    expected = model.state_dict()
-    shared = [key for key in expected if key in state]
-    if not shared:
-        raise InputError(
-            f"{path}: expected weights of this config's model or of parts of it, found none of its names, but "
-            f"{', '.join(list(state)[:2]) or 'nothing'}; choose another load_from"
-        )
-    if faults := state_faults({key: expected[key] for key in shared}, {key: state[key] for key in shared}):
-        raise InputError(
-            f"{path}: expected weights of this config's model or of parts of it, found others ({len(faults)} "
-            f"differences): {'; '.join(faults[:3])}; choose another load_from"
-        )
-
-
-def read_checkpoint(path: str) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    """A checkpoint and its state dict, which may be the same; read without running any code that the file may hold.
-
-    Raises:
-        InputError: for a missing file, or one that does not load safely.
-    """
-    check_checkpoint(path)
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        # torch says much more, and advises to switch the safe loading off
-        reason = f"{error}".split(". ")[0].splitlines()[:1]
-        raise InputError(
-            f"{path}: expected an mmengine checkpoint, found a file that does not load safely: "
-            f"{type(error).__name__}: {''.join(reason)}"
-        ) from error
-    if not isinstance(checkpoint, dict):
-        return {}, {}
-    return checkpoint, checkpoint.get("state_dict", checkpoint)
-
-
-def check_classes(model: torch.nn.Module, classes: Sequence[str]) -> None:
-    """Raise :class:`InputError` unless a detector has as many classes as its data set."""
-    found = getattr(getattr(model, "pts_bbox_head", None), "num_classes", None)
-    if found is not None and found != len(classes):
-        raise InputError(
-            f"model.pts_bbox_head.num_classes: expected {len(classes)}, the classes of the data set "
-            f"({', '.join(classes)}), found {found}; change it or metainfo.classes"
-        )
-
-
-def load_weights(model: torch.nn.Module, path: str, classes: Sequence[str] | None = None) -> None:
-    """Load a checkpoint of exactly this model, as :func:`read_weights` reads it."""
-    model.load_state_dict(read_weights(model, path, classes))
-
-
-def state_faults(expected: dict[str, torch.Tensor], found: dict[str, torch.Tensor]) -> list[str]:
-    """Differences of two state dicts in words: missing and unexpected keys, other shapes."""
-    faults = [f"{key} is missing" for key in expected if key not in found]
-    faults += [f"{key} is unexpected" for key in found if key not in expected]
-    faults += [
-        f"{key} has shape {tuple(found[key].shape)}, expected {tuple(value.shape)}"
-        for key, value in expected.items()
-        if key in found and found[key].shape != value.shape
-    ]
-    return faults
-
-
 def check_writable(folder: Path, option: str) -> None:
     """Make a folder; raise :class:`InputError`, which names the option, unless it can be written."""
     try:
@@ -278,7 +178,11 @@ def check_writable(folder: Path, option: str) -> None:
 
 
 def run(tool: Callable[[], None]) -> None:
-    """Run a tool's main: bad input becomes one line on stderr and exit code 2, an interrupt exit code 130."""
+    """Run a tool's main.
+
+    Bad input becomes one line on stderr and exit code 2, losses that are not finite one line and exit code 1, an
+    interrupt exit code 130.
+    """
     try:
         repair_stack()
         tool()
@@ -287,6 +191,9 @@ def run(tool: Callable[[], None]) -> None:
         lines = [line for line in str(error).splitlines() if line.strip()]
         print(f"error: {lines[-1].removeprefix('corruptions.core.InputError: ')}", file=sys.stderr)
         sys.exit(2)
+    except FloatingPointError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)

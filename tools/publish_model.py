@@ -20,7 +20,8 @@ from torch import Tensor
 from corruptions.core import InputError
 from corruptions.files import sha256_of, write_atomically
 from perception3d import __version__
-from perception3d.launch import read_checkpoint, run
+from perception3d.checkpoints import read_checkpoint
+from perception3d.launch import run
 
 HALF_MAX = torch.finfo(torch.float16).max
 

@@ -11,14 +11,13 @@ from pathlib import Path
 from mmengine.config import Config, ConfigDict
 
 from corruptions.core import InputError
+from perception3d.checkpoints import check_classes, load_weights
 from perception3d.launch import (
     add_shared_arguments,
     build_runner,
     check_checkpoint,
-    check_classes,
     check_writable,
     load_config,
-    load_weights,
     run,
 )
 from perception3d.submission.config import format_only, use_split

@@ -12,13 +12,12 @@ from mmengine.model import BaseModel, is_model_wrapper
 from mmengine.runner import Runner, find_latest_checkpoint
 
 from corruptions.core import InputError
+from perception3d.checkpoints import check_classes, check_initial_weights, read_weights
 from perception3d.launch import (
     add_shared_arguments,
     build_runner,
     check_checkpoint,
-    check_initial_weights,
     load_config,
-    read_weights,
     run,
 )
 
@@ -107,6 +106,7 @@ def main() -> None:
         check_resumed_weights(runner, cfg.load_from)
     elif cfg.get("load_from") and "://" not in cfg.load_from:
         check_initial_weights(model_of(runner), cfg.load_from)
+    check_classes(model_of(runner), runner.train_dataloader.dataset.metainfo.get("classes") or ())
     runner.train()
 
 

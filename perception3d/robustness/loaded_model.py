@@ -15,7 +15,7 @@ from mmengine.registry import DATASETS, LOOPS, init_default_scope
 from mmengine.runner import Runner
 
 from corruptions.core import InputError
-from perception3d.launch import load_weights
+from perception3d.checkpoints import load_weights
 
 
 class LoadedModel:

@@ -11,6 +11,8 @@ from mmengine.dataset import pseudo_collate
 
 from corruptions.core import InputError
 from perception3d.apis import inference_detector, inference_segmentor, init_model
+from perception3d.checkpoints import check_initial_weights
+from perception3d.conventions import CMT_CLASSES
 from perception3d.datasets import NuScenesDetDataset
 from perception3d.datasets.nuscenes_infos import list_infos, write_infos
 
@@ -33,6 +35,10 @@ def detector(tmp_path_factory):
 
 def scores(sample):
     return sample.pred_instances_3d.scores_3d
+
+
+def weights_of(*models):
+    return [model.state_dict().values() for model in models]
 
 
 def test_a_keyframe_gives_what_its_dataset_gives(detector, dataset):
@@ -58,8 +64,31 @@ def test_sensors_may_be_left_out(detector, dataset):
     found = inference_detector(detector, copy.deepcopy([info, without_lidar, without_cameras, one_camera]))
     assert len(found) == 4
     assert len({round(float(scores(sample)[0]), 6) for sample in found}) == 4  # each sees something else
-    with pytest.raises(InputError, match="expected lidar_points or images"):
-        inference_detector(detector, {"token": "a"})
+
+
+@pytest.mark.parametrize(
+    ("sample", "message"),
+    [
+        ({"token": "a"}, "expected lidar_points or images in the sample, the sensors of the model, found token"),
+        ({"lidar_points": {"path": "a.bin"}}, "expected lidar_path in lidar_points of the sample, found path"),
+        ({"images": {"CAM_FRONT": {"cam2img": 1}}}, "expected img_path in images.CAM_FRONT of the sample"),
+        (["a.bin"], "expected a dict as in info files, found str"),
+    ],
+)
+def test_bad_samples_are_named(detector, sample, message):
+    with pytest.raises(InputError, match=message):
+        inference_detector(detector, sample)
+
+
+def test_labels_have_names(detector, tmp_path):
+    assert detector.dataset_meta["classes"] == CMT_CLASSES
+    assert init_model(SEGMENTOR, device="cpu").dataset_meta["classes"][0] == "car"
+    torch.save({"state_dict": detector.state_dict(), "meta": {"dataset_meta": {"classes": ["tram"]}}}, tmp_path / "a")
+    with pytest.raises(InputError, match="expected a model of the classes car, truck.*; found one of tram"):
+        init_model(write_config(tmp_path, resize=0.64), tmp_path / "a", device="cpu")
+    fewer = {"test_dataloader.dataset.metainfo.classes": ["car"]}
+    with pytest.raises(InputError, match="num_classes: expected 1, the classes of the data set"):
+        init_model(write_config(tmp_path, resize=0.64), device="cpu", cfg_options=fewer)
 
 
 def test_weights_are_loaded_and_checked(detector, dataset, tmp_path):
@@ -71,6 +100,10 @@ def test_weights_are_loaded_and_checked(detector, dataset, tmp_path):
     info = dataset.get_data_info(1)
     expected, found = (inference_detector(model, copy.deepcopy(info)) for model in (detector, again))
     torch.testing.assert_close(scores(found), scores(expected))
+    torch.save(dict(detector.state_dict()), path)  # as a script writes it that copies the entries
+    assert all(torch.equal(*pair) for pair in zip(*weights_of(detector, init_model(config, path, "cpu")), strict=True))
+    with pytest.raises(InputError, match="expected the metadata of spconv 2 for 21 sparse convolutions"):
+        check_initial_weights(detector, str(path))  # mmengine would load them in another order
     with pytest.raises(InputError, match="expected the weights of this config's model"):
         init_model(config, path, device="cpu", cfg_options={"model.pts_bbox_head.num_queries": 20})
     with pytest.raises(InputError, match="nowhere.py"):

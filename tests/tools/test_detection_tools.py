@@ -56,6 +56,9 @@ def test_train_then_test(simulated, tmp_path, monkeypatch, capsys):
     started = [*on_cpu, f"load_from={tmp_path / 'elsewhere.pth'}"]
     assert run_tool(monkeypatch, "train.py", config, *simulated, *work, *started) == 2
     assert "found none of its names, but elsewhere" in capsys.readouterr().err
+    fewer = [*on_cpu, "train_dataloader.dataset.metainfo.classes=[car,truck]"]
+    assert run_tool(monkeypatch, "train.py", config, *simulated, *work, *fewer) == 2
+    assert "num_classes: expected 2, the classes of the data set (car, truck), found 10" in capsys.readouterr().err
     other = ["--cfg-options", "test_dataloader.dataset.metainfo.classes=[truck,car,bus,trailer,barrier]"]
     assert run_tool(monkeypatch, "test.py", config, checkpoint, *simulated, *work, *other) == 2
     assert "expected a model of the classes truck, car, bus" in capsys.readouterr().err

@@ -12,6 +12,8 @@ import pytest
 import torch
 
 from perception3d.datasets.semantickitti_infos import list_infos, write_infos
+from perception3d.launch import run
+from perception3d.models.cmt.losses import check_finite
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "configs/segmentation/minkunet-small_1xb1-700i_semantickitti-mini.py"
@@ -218,6 +220,13 @@ def test_truncated_scan_is_one_line(trained, data, tmp_path, monkeypatch, capsys
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith("error: ")
     assert "000001.bin: expected whole points" in error
+
+
+def test_a_loss_that_is_not_finite_is_one_line(capsys):
+    with pytest.raises(SystemExit) as stop:
+        run(lambda: check_finite({"d0.loss_bbox": torch.tensor(torch.nan)}))
+    assert stop.value.code == 1
+    assert capsys.readouterr().err.startswith("error: loss is not finite: d0.loss_bbox=nan; lower the learning rate")
 
 
 def test_work_dir_that_cannot_be_made(monkeypatch, capsys, tmp_path):

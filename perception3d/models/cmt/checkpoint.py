@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from corruptions.core import InputError
-from perception3d.launch import state_faults
+from perception3d.checkpoints import state_faults
 from perception3d.models.sparse import SparseModule
 
 PARALLEL_PREFIX = "module."
