@@ -65,7 +65,7 @@ def scene(case):
 CASES = [
     *(("plain", seed) for seed in range(6)),
     *(("grid", seed) for seed in range(3)),
-    *(("tenths", seed) for seed in range(6)),
+    *(("tenths", seed) for seed in (7, 12, 15)),
     *(("equal scores", seed) for seed in range(3)),
     *((name, 1) for name in ("one score", "zero scores", "empty classes", "all miss", "no predictions", "no truth")),
     *((name, 2) for name in ("one of each", "low recall", "nan velocities", "no attributes", "crowd")),
