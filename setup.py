@@ -20,6 +20,7 @@ MODELS = [
     "mmdet==3.3.0",
     "mmdet3d==1.4.0",
     "spconv==2.3.8",
+    "threadpoolctl",  # BSD-3; products within threads of our own stay on one
     "nuscenes-devkit==1.2.0",
     "numpy<2",  # nuscenes-devkit 1.2
     "matplotlib",

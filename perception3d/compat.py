@@ -13,7 +13,6 @@ from typing import Any
 import torch
 
 from corruptions.core import InputError
-from perception3d import sparse_cpu
 from perception3d.hard_voxels import hard_voxels
 
 
@@ -100,6 +99,8 @@ def make_spconv_sound_on_cpu() -> None:
             if features.is_cuda:
                 args = (features, filters, indice_pairs, indice_pair_num, num_activate_out, algo, timer, bias)
                 return original(*args, *activation)
+            from perception3d import sparse_cpu  # numba and scipy
+
             if any(isinstance(value, Activation) and value != Activation.None_ for value in activation):
                 raise NotImplementedError("a sparse convolution with a fused activation runs on CUDA only")
             out = sparse_cpu.convolve(features, filters, indice_pairs, indice_pair_num, num_activate_out, **kind)

@@ -1,210 +1,197 @@
 """Sparse convolution on CPU from spconv's index pairs: gather, matrix product, sum.
 
-spconv 2.3.8's own CPU kernels race with more than one thread and have no working backward. These torch operations give
-the same numbers for any thread count: every output row is summed by one thread, in the order of the kernel offsets.
+spconv 2.3.8's own CPU kernels race with more than one thread and have no working backward. Here each block of output
+rows is the work of one thread, which adds the products in the order of the kernel offsets: the same bits in every run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import scipy.linalg  # noqa: F401  (loads the BLAS that the kernels use, for threadpoolctl to find)
+import threadpoolctl
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd import Function
-from torch.nn.functional import embedding_bag
+from torch.autograd.function import once_differentiable
 from torch.utils.weak import WeakIdKeyDictionary
 
-Pair = tuple[int, Tensor, Tensor]
+from perception3d.sparse_kernels import add_products, arrange, weight_gradient
 
-CACHED_BYTES = 32 * 2**20
-"""Products of this size stay in the processor's cache, and in memory that the allocator need not fetch anew."""
+BLOCKS = 16
+"""Blocks of a convolution, for several threads to share; fewer, of at least ``FEWEST_ROWS``, for few rows."""
+
+FEWEST_ROWS, MOST_ROWS = 256, 2048
+
+SERIAL_PRODUCTS = 2**22
+"""Multiplications that take less time on one thread than starting others."""
 
 
 @dataclass(frozen=True)
-class Group:
-    """Kernel offsets whose products are kept together and then summed in one pass.
+class Sums:
+    """What the rows of a sparse convolution are sums of.
 
     Attributes:
-        offsets: kernel offset, input rows and output rows, int32.
-        order: int32 (P,) rows of the products, those of each row of the sum in succession.
-        starts: int32 (M,) the first of them for each row of the sum.
+        sources: int32 (P,) rows that are multiplied, see :func:`perception3d.sparse_kernels.arrange`.
+        targets: int32 (P,) rows of the sums.
+        starts: int64 (num_blocks * K + 1,).
+        block_rows: rows of a block.
+        num_blocks: number of blocks.
     """
 
-    offsets: list[Pair]
-    order: Tensor
-    starts: Tensor
-
-    def add_sums(self, out: Tensor, products: Tensor) -> None:
-        """Add the products (P, C) to the rows of ``out`` (M, C) that they belong to."""
-        out.add_(embedding_bag(self.order, products[: len(self.order)], self.starts, mode="sum"))
+    sources: NDArray[np.int32]
+    targets: NDArray[np.int32]
+    starts: NDArray[np.int64]
+    block_rows: int
+    num_blocks: int
 
 
-class ConvIndex:
-    """Pairs of a sparse convolution, and what its sums need.
-
-    Args:
-        offsets: kernel offset, input rows and output rows, int32, of every offset that has pairs.
-        centre: offset that maps each voxel to itself (submanifold), or None; not among ``offsets``.
-        num_out: number of output voxels.
-    """
-
-    def __init__(self, offsets: list[Pair], centre: int | None, num_out: int) -> None:
-        self.offsets = offsets
-        self.centre = centre
-        self.num_out = num_out
-        counts = [len(rows) for _, rows, _ in offsets]
-        self.num_pairs, self.most_pairs = sum(counts), max(counts, default=0)
-        self._groups: dict[tuple[int, bool], list[Group]] = {}
-
-    def groups(self, out: Tensor, to_out: bool) -> list[Group]:
-        """Offsets in groups for sums into ``out`` (M, C), which are the output voxels, or the input voxels if not.
-
-        A sum offset by offset would read and write ``out`` for each of them.
-        """
-        limit = max(CACHED_BYTES // (out.shape[1] * out.element_size()), self.most_pairs)
-        key = (min(limit, self.num_pairs), to_out)
-        if key not in self._groups:
-            groups = _split(self.offsets, key[0])
-            self._groups[key] = [_group(offsets, to_out, len(out)) for offsets in groups]
-        return self._groups[key]
+# The sums of the convolutions of one spconv index, for as long as that index lives.
+_sums: WeakIdKeyDictionary = WeakIdKeyDictionary()
 
 
-def _split(offsets: list[Pair], limit: int) -> list[list[Pair]]:
-    """Successive offsets with at most ``limit`` pairs together, at least one offset each."""
-    groups: list[list[Pair]] = []
-    filled = limit
-    for pair in offsets:
-        filled += len(pair[1])
-        if filled > limit:
-            groups.append([])
-            filled = len(pair[1])
-        groups[-1].append(pair)
-    return groups
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs of the rows of a sparse convolution.
 
-
-def _group(offsets: list[Pair], to_out: bool, num_rows: int) -> Group:
-    rows = torch.cat([rows_out if to_out else rows_in for _, rows_in, rows_out in offsets])
-    counts = torch.bincount(rows, minlength=num_rows)
-    return Group(offsets, torch.argsort(rows, stable=True).int(), (torch.cumsum(counts, 0) - counts).int())
-
-
-def offset_pairs(indice_pairs: Tensor, pair_counts: Tensor, submanifold: bool, inverse: bool) -> Iterator[Pair]:
-    """Kernel offset, input rows and output rows of every offset that has pairs.
-
-    Args:
-        indice_pairs: int32 (2, K, N) spconv's input and output rows for each kernel offset, padded with -1.
-        pair_counts: int (K,) number of valid pairs of each offset.
+    Attributes:
+        indice_pairs: int32 (2, K, L) spconv's input and output rows for each kernel offset, padded with -1.
+        counts: int32 (K,) number of valid pairs of each offset.
+        num_in: number of input voxels N.
+        num_out: number of output voxels M.
         submanifold: spconv then lists the first K // 2 offsets only: offset K - 1 - k is pair k with input and output
-            swapped, and the centre is the identity (left out here).
+            swapped, and the centre is the identity.
         inverse: swap input and output (inverse convolution).
     """
-    kernel_volume = indice_pairs.shape[1]
-    counts = pair_counts.tolist()
-    listed = kernel_volume // 2 if submanifold else kernel_volume
-    for k in range(listed):
-        if counts[k] == 0:
-            continue
-        rows_in, rows_out = indice_pairs[0, k, : counts[k]], indice_pairs[1, k, : counts[k]]
-        yield (k, rows_out, rows_in) if inverse else (k, rows_in, rows_out)
-        if submanifold:
-            yield kernel_volume - 1 - k, rows_out, rows_in
+
+    indice_pairs: Tensor
+    counts: Tensor
+    num_in: int
+    num_out: int
+    submanifold: bool
+    inverse: bool
+
+    @property
+    def centre(self) -> int:
+        """Offset that maps each voxel to itself and has no pairs, or -1."""
+        return len(self.counts) // 2 if self.submanifold else -1
+
+    def sums(self, to_out: bool) -> Sums:
+        """Sums into the output voxels, or those of the gradient into the input voxels.
+
+        Submanifold pairs are the same in both directions, with the offsets in reverse.
+        """
+        to_second = self.submanifold or to_out != self.inverse
+        of_pairs = _sums.setdefault(self.indice_pairs, {})
+        if to_second not in of_pairs:
+            first, second = self.indice_pairs.numpy()
+            rows = (first, second) if to_second else (second, first)
+            of_pairs[to_second] = _arranged(*rows, self, self.num_out if to_out else self.num_in)
+        return of_pairs[to_second]
 
 
-class Gather:
-    """Rows of ``source`` (N, C) in one buffer for all kernel offsets; the next call overwrites it.
-
-    Memory that the allocator hands out afresh for every offset costs as much again as the copy.
-
-    Args:
-        source: (N, C).
-        most_rows: rows of the largest gather.
-    """
-
-    def __init__(self, source: Tensor, most_rows: int) -> None:
-        self.source = source
-        self.buffer = source.new_empty(most_rows, source.shape[1])
-
-    def __call__(self, rows: Tensor) -> Tensor:
-        """(P, C) of ``rows``, int32 (P,)."""
-        return torch.index_select(self.source, 0, rows, out=self.buffer[: len(rows)])
-
-
-def _products(groups: list[Group], channels: int, like: Tensor) -> Tensor:
-    """Buffer for the products of any of the groups."""
-    return like.new_empty(max((len(group.order) for group in groups), default=0), channels)
+def _arranged(rows_in: NDArray[np.int32], rows_out: NDArray[np.int32], pairs: Pairs, num_rows: int) -> Sums:
+    num_blocks = max(1, min(BLOCKS, num_rows // FEWEST_ROWS), num_rows // MOST_ROWS)
+    block_rows = max(1, -(-num_rows // num_blocks))
+    counts = pairs.counts.numpy()
+    sources, targets, starts = arrange(rows_in, rows_out, counts, pairs.submanifold, block_rows, num_blocks)
+    return Sums(sources, targets, starts, block_rows, num_blocks)
 
 
 class SparseConvCpu(Function):
     """Gather - matrix product - sum over the kernel offsets; the backward gathers again instead of storing."""
 
     @staticmethod
-    def forward(ctx: Any, features: Tensor, weight: Tensor, index: ConvIndex) -> Tensor:
+    def forward(ctx: Any, features: Tensor, weight: Tensor, pairs: Pairs) -> Tensor:
         """Convolve.
 
         Args:
             ctx: autograd context.
-            features: (N, C_in).
-            weight: (K, C_in, C_out).
-            index: pairs of the N input and M output voxels.
+            features: (N, C_in), contiguous.
+            weight: (K, C_in, C_out), contiguous.
+            pairs: of the N input and M output voxels.
 
         Returns:
             (M, C_out).
         """
         ctx.save_for_backward(features, weight)
-        ctx.index = index
-        shape = (index.num_out, weight.shape[2])
-        out = features.new_zeros(shape) if index.centre is None else features @ weight[index.centre]
-        groups, gather = index.groups(out, to_out=True), Gather(features, index.most_pairs)
-        products = _products(groups, weight.shape[2], features)
-        for group in groups:
-            start = 0
-            for k, rows_in, _ in group.offsets:
-                torch.mm(gather(rows_in), weight[k], out=products[start : start + len(rows_in)])
-                start += len(rows_in)
-            group.add_sums(out, products)
-        return out
+        ctx.pairs = pairs
+        return _sum_products(features, weight, pairs, to_out=True)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients of the features and of the weight."""
         features, weight = ctx.saved_tensors
-        index: ConvIndex = ctx.index
+        pairs: Pairs = ctx.pairs
         grad_out = grad_out.contiguous()
-        grad_features, grad_weight = torch.zeros_like(features), torch.zeros_like(weight)
-        if index.centre is not None:
-            torch.mm(grad_out, weight[index.centre].T, out=grad_features)
-            torch.mm(features.T, grad_out, out=grad_weight[index.centre])
-        inputs, outputs = Gather(features, index.most_pairs), Gather(grad_out, index.most_pairs)
-        groups = index.groups(grad_features, to_out=False)
-        products = _products(groups, weight.shape[1], features)
-        for group in groups:
-            start = 0
-            for k, rows_in, rows_out in group.offsets:
-                gathered = outputs(rows_out)
-                torch.mm(gathered, weight[k].T, out=products[start : start + len(rows_in)])
-                torch.mm(inputs(rows_in).T, gathered, out=grad_weight[k])
-                start += len(rows_in)
-            group.add_sums(grad_features, products)
+        grad_features = grad_weight = None
+        if ctx.needs_input_grad[0]:
+            turned = weight.transpose(1, 2)
+            turned = turned.flip(0) if pairs.submanifold else turned
+            grad_features = _sum_products(grad_out, turned.contiguous(), pairs, to_out=False)
+        if ctx.needs_input_grad[1]:
+            grad_weight = _grad_weight(features, grad_out, weight, pairs)
         return grad_features, grad_weight, None
 
 
-# What the convolutions of one spconv index share, for as long as that index lives.
-_indices: WeakIdKeyDictionary = WeakIdKeyDictionary()
+def _sum_products(features: Tensor, weight: Tensor, pairs: Pairs, to_out: bool) -> Tensor:
+    sums = pairs.sums(to_out)
+    out = features.new_empty(pairs.num_out if to_out else pairs.num_in, weight.shape[2])
+    arrays = [tensor.detach().numpy() for tensor in (features, weight, out)]
+    fixed = (*arrays, sums.sources, sums.targets, sums.starts, pairs.centre, sums.block_rows)
+    threads = _threads(len(sums.sources) * weight[0].numel())
+    # several portions a thread, as others may hold up one of them
+    ends = np.linspace(0, sums.num_blocks, min(sums.num_blocks, 1 if threads == 1 else 4 * threads) + 1).astype(int)
+    _run([functools.partial(add_products, *fixed, *part) for part in zip(ends[:-1], ends[1:], strict=True)], threads)
+    return out
 
 
-def _shared_index(
-    indice_pairs: Tensor, pair_counts: Tensor, num_out: int, submanifold: bool, inverse: bool
-) -> ConvIndex:
-    of_pairs = _indices.setdefault(indice_pairs, {})
-    kind = (submanifold, inverse)
-    if kind not in of_pairs:
-        # a copy: views of the pairs would keep the key of this entry alive, and with it the entry, for ever
-        offsets = list(offset_pairs(indice_pairs.clone(), pair_counts, submanifold, inverse))
-        centre = indice_pairs.shape[1] // 2 if submanifold else None
-        of_pairs[kind] = ConvIndex(offsets, centre, num_out)
-    return of_pairs[kind]
+def _grad_weight(features: Tensor, grad_out: Tensor, weight: Tensor, pairs: Pairs) -> Tensor:
+    sums = pairs.sums(to_out=True)
+    out = torch.empty_like(weight)
+    if pairs.centre >= 0:
+        torch.mm(features.T, grad_out, out=out[pairs.centre])
+    arrays = [tensor.detach().numpy() for tensor in (features, grad_out)]
+    jobs = [
+        functools.partial(weight_gradient, *arrays, part.numpy(), sums.sources, sums.targets, sums.starts, k, len(out))
+        for k, part in enumerate(out)
+        if k != pairs.centre
+    ]
+    _run(jobs, _threads(len(sums.sources) * weight[0].numel()))
+    return out
+
+
+def _threads(products: int) -> int:
+    return torch.get_num_threads() if products > SERIAL_PRODUCTS else 1
+
+
+def _run(jobs: Sequence[Callable[[], None]], threads: int) -> None:
+    with _blas().limit(limits=1):  # products of this size are too small to share
+        if threads == 1 or len(jobs) == 1:
+            for job in jobs:
+                job()
+            return
+        for future in [_pool(threads, os.getpid()).submit(job) for job in jobs]:
+            future.result()
+
+
+@functools.cache
+def _blas() -> threadpoolctl.ThreadpoolController:
+    return threadpoolctl.ThreadpoolController().select(user_api="blas")
+
+
+@functools.cache
+def _pool(threads: int, process: int) -> ThreadPoolExecutor:
+    """One for each process: threads do not survive a fork."""
+    return ThreadPoolExecutor(threads, thread_name_prefix="sparse_cpu")
 
 
 def convolve(
@@ -222,15 +209,17 @@ def convolve(
     Args:
         features: (N, C_in) features of the input voxels.
         filters: (C_out, *kernel_size, C_in), spconv's layout.
-        indice_pairs: int32 (2, K, N) see :func:`offset_pairs`; not to be changed afterwards.
-        pair_counts: int (K,).
+        indice_pairs: int32 (2, K, L) see :class:`Pairs`; not to be changed afterwards.
+        pair_counts: int32 (K,).
         num_out: number of output voxels M.
         submanifold: output voxels are the input voxels.
         inverse: apply the pairs of a strided convolution backwards.
 
     Returns:
-        (M, C_out) features of the output voxels.
+        (M, C_out) features of the output voxels. Half precision is summed in single precision.
     """
     weight = filters.reshape(filters.shape[0], -1, filters.shape[-1]).permute(1, 2, 0)  # (K, C_in, C_out)
-    index = _shared_index(indice_pairs, pair_counts, num_out, submanifold, inverse)
-    return SparseConvCpu.apply(features, weight.contiguous(), index)
+    dtype = torch.promote_types(features.dtype, torch.float32)
+    pairs = Pairs(indice_pairs, pair_counts, len(features), num_out, submanifold, inverse)
+    out = SparseConvCpu.apply(features.to(dtype).contiguous(), weight.to(dtype).contiguous(), pairs)
+    return out.to(features.dtype)

@@ -1,47 +1,94 @@
-"""The sums of the sparse convolution when its products go in several groups."""
+"""The sparse convolution on CPU in blocks, stretches and threads."""
+
+import multiprocessing
 
 import pytest
 import torch
-from spconv.pytorch import SparseConvTensor, SubMConv3d
+from spconv.pytorch import SparseConv3d, SparseConvTensor, SparseInverseConv3d, SubMConv3d
 
 import perception3d.models  # noqa: F401  (repairs the stack)
 from perception3d import sparse_benchmark, sparse_cpu
 
 
-def voxels(channels):
+def voxels(channels, dtype=torch.float64):
     generator = torch.Generator().manual_seed(0)
     coords = (torch.rand(1, 9, 8, 7, generator=generator) < 0.5).nonzero().int().contiguous()
-    return SparseConvTensor(torch.randn(len(coords), channels, generator=generator).double(), coords, [9, 8, 7], 1)
+    return SparseConvTensor(torch.randn(len(coords), channels, generator=generator).to(dtype), coords, [9, 8, 7], 1)
 
 
-@pytest.mark.parametrize("cached_bytes", [1, 20_000, 2**30])
-def test_any_grouping_gives_the_dense_convolution(monkeypatch, cached_bytes):
-    """One offset a group, several, and all together."""
-    monkeypatch.setattr(sparse_cpu, "CACHED_BYTES", cached_bytes)
+@pytest.fixture(params=[1, 7, 1000])
+def blocks(request, monkeypatch):
+    """One block, some, and one for each voxel; several threads share the smallest work."""
+    monkeypatch.setattr(sparse_cpu, "BLOCKS", request.param)
+    monkeypatch.setattr(sparse_cpu, "FEWEST_ROWS", 1)
+    monkeypatch.setattr(sparse_cpu, "SERIAL_PRODUCTS", 0)
+
+
+@pytest.mark.parametrize(("width_in", "width_out"), [(4, 6), (16, 512)])
+@pytest.mark.parametrize("count", [1, 3])
+def test_any_blocks_give_the_dense_convolution(blocks, count, width_in, width_out):
+    """The wide one takes several stretches for the pairs of an offset."""
     torch.manual_seed(0)
-    inputs = voxels(4)
-    conv = SubMConv3d(4, 6, 3, padding=1, bias=False, indice_key="a").double()
+    inputs = voxels(width_in)
+    conv = SubMConv3d(width_in, width_out, 3, padding=1, bias=False, indice_key="a").double()
     features = inputs.features.requires_grad_(True)
-    out = conv(inputs).features
-    dense = torch.zeros(1, 9, 8, 7, 4, dtype=torch.float64)
+    with sparse_benchmark.threads(count):
+        out = conv(inputs).features
+        upstream = torch.randn_like(out)
+        gradients = torch.autograd.grad(out, [features, conv.weight], upstream)
+    dense = torch.zeros(1, 9, 8, 7, width_in, dtype=torch.float64)
     dense = dense.index_put(tuple(inputs.indices.long().T), features).permute(0, 4, 1, 2, 3)
     expected = torch.nn.functional.conv3d(dense, conv.weight.permute(0, 4, 1, 2, 3), padding=1)
     expected = expected.permute(0, 2, 3, 4, 1)[tuple(inputs.indices.long().T)]
     assert torch.allclose(out, expected, atol=1e-12)
-    upstream = torch.randn_like(out)
-    for a, b in zip(*(torch.autograd.grad(y, [features, conv.weight], upstream) for y in (out, expected)), strict=True):
-        assert torch.allclose(a, b, atol=1e-11)
+    for a, b in zip(gradients, torch.autograd.grad(expected, [features, conv.weight], upstream), strict=True):
+        assert torch.allclose(a, b, atol=1e-10)
 
 
-def test_convolutions_of_one_index_share_it_and_it_dies_with_them():
-    before = len(sparse_cpu._indices)
+def down_and_up(count=1):
+    """Bits of strided and inverse convolutions and their gradients on ``count`` threads."""
+    torch.manual_seed(0)
+    down = SparseConv3d(5, 33, 2, stride=2, bias=False, indice_key="d")
+    up = SparseInverseConv3d(33, 17, 2, bias=False, indice_key="d")
+    inputs = voxels(5, torch.float32)
+    features = inputs.features.requires_grad_(True)
+    with sparse_benchmark.threads(count):
+        out = up(down(inputs)).features
+        gradients = torch.autograd.grad(out.square().sum(), [features, down.weight, up.weight])
+    return [tensor.detach().numpy().tobytes() for tensor in (out, *gradients)]
+
+
+def test_same_bits_on_any_number_of_threads(blocks):
+    assert down_and_up(1) == down_and_up(2) == down_and_up(4)
+
+
+def test_a_forked_process_convolves_with_threads_of_its_own(monkeypatch):
+    monkeypatch.setattr(sparse_cpu, "SERIAL_PRODUCTS", 0)
+    here = down_and_up(2)
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        assert pool.apply_async(down_and_up, (2,)).get(timeout=60) == here
+
+
+def test_half_precision_sums_in_single_precision():
+    torch.manual_seed(0)
+    conv = SubMConv3d(4, 4, 3, padding=1, bias=False, indice_key="a").bfloat16()
+    out = conv(voxels(4, torch.bfloat16)).features
+    single = conv.float()(
+        voxels(4, torch.bfloat16).replace_feature(voxels(4, torch.bfloat16).features.float())
+    ).features
+    assert out.dtype == torch.bfloat16 and torch.equal(out, single.bfloat16())
+
+
+def test_convolutions_of_one_index_share_its_sums_which_die_with_it():
+    before = len(sparse_cpu._sums)
     inputs = voxels(4)
     convs = [SubMConv3d(4, 4, 3, padding=1, bias=False, indice_key="a").double() for _ in range(2)]
-    with torch.no_grad():
-        out = convs[1](convs[0](inputs))
-    assert len(sparse_cpu._indices) == before + 1
+    out = convs[1](convs[0](inputs))
+    out.features.sum().backward()
+    (sums,) = list(sparse_cpu._sums.values())[before:]
+    assert len(sums) == 1  # forwards and backwards
     del inputs, out
-    assert len(sparse_cpu._indices) == before
+    assert len(sparse_cpu._sums) == before
 
 
 def test_benchmark_counts_the_work():
