@@ -61,7 +61,12 @@ def init_model(
         options = dict(cfg_options or {})
         cfg = read_config(Namespace(config=config, root_path=None, info_dir=None, cfg_options=options))
     init_default_scope(cfg.get("default_scope", "mmdet3d"))
-    model = MODELS.build(cfg.model)
+    if "model" not in cfg:
+        raise InputError(f"{cfg.filename}: expected the config of a model, found none")
+    try:
+        model = MODELS.build(cfg.model)
+    except KeyError as error:
+        raise InputError(f"{cfg.filename}: {str(error).strip(chr(34))}; correct the config") from error
     classes = _classes(cfg)
     if classes:
         check_classes(model, classes)

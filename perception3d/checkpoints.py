@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -92,15 +92,28 @@ def check_initial_weights(model: torch.nn.Module, path: str) -> None:
             f"{path}: expected weights of this config's model or of parts of it, found others ({len(faults)} "
             f"differences): {'; '.join(faults[:3])}; choose another load_from"
         )
-    versions = getattr(state, "_metadata", {})
-    sparse = {f"{name}.weight": name for name, module in model.named_modules() if isinstance(module, SparseModule)}
-    unclear = [key for key in shared if key in sparse and versions.get(sparse[key], {}).get("version") != 2]
-    if unclear:
+    if unclear := unversioned(sparse_weights(model), state):
         raise InputError(
             f"{path}: expected the metadata of spconv 2 for {len(unclear)} sparse convolutions, found none for "
             f"{unclear[0]}: mmdet3d would reorder them; save the state dict of a model as it is, or convert published "
             "weights with tools/convert_cmt_checkpoint.py"
         )
+
+
+def sparse_weights(model: torch.nn.Module) -> list[str]:
+    """Keys of the kernels of the model's sparse convolutions."""
+    modules = ((name, module) for name, module in model.named_modules() if isinstance(module, SparseModule))
+    return [f"{name}.weight" for name, module in modules if getattr(module, "weight", None) is not None]
+
+
+def unversioned(keys: Iterable[str], state: Mapping[str, torch.Tensor], prefix: str = "") -> list[str]:
+    """Keys that a state dict has under a prefix, without saying that spconv 2 wrote them; mmdet3d would reorder these.
+
+    ``state_dict()`` says it in ``_metadata``, which is lost when a script copies the entries to a plain dict.
+    """
+    versions = getattr(state, "_metadata", {})
+    modules = {key: f"{prefix}{key.removesuffix('.weight')}" for key in keys if prefix + key in state}
+    return [key for key, module in modules.items() if versions.get(module, {}).get("version") != 2]
 
 
 def check_classes(model: torch.nn.Module, classes: Sequence[str]) -> None:

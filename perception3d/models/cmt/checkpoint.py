@@ -1,8 +1,7 @@
 """Published CMT checkpoints for this project's detector: what differs, and the proof that nothing else does.
 
 Names and shapes are the same. Two things are not: mmdet3d reorders the weights of sparse convolutions unless the state
-dict says that it is written by spconv 2 (it says so in ``_metadata``, which is lost when a script copies the entries to
-a plain dict), and files saved from a parallel wrapper have a prefix.
+dict says that it is written by spconv 2, and files saved from a parallel wrapper have a prefix.
 """
 
 from __future__ import annotations
@@ -15,8 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from corruptions.core import InputError
-from perception3d.checkpoints import state_faults
-from perception3d.models.sparse import SparseModule
+from perception3d.checkpoints import sparse_weights, state_faults, unversioned
 
 PARALLEL_PREFIX = "module."
 
@@ -31,12 +29,14 @@ class Conversion:
         permuted: sparse convolutions brought from mmcv's layout (kD, kH, kW, in, out) to spconv 2's
             (out, kD, kH, kW, in).
         kept: sparse convolutions that had spconv 2's layout.
+        unversioned: sparse convolutions of which the source did not say that spconv 2 wrote them.
     """
 
     state_dict: OrderedDict[str, Tensor]
     prefixed: int
     permuted: int
     kept: int
+    unversioned: int
 
 
 def convert_state_dict(found: Mapping[str, Tensor], model: nn.Module) -> Conversion:
@@ -52,7 +52,7 @@ def convert_state_dict(found: Mapping[str, Tensor], model: nn.Module) -> Convers
     entries = {key.removeprefix(PARALLEL_PREFIX): value for key, value in found.items()}
     expected = model.state_dict()
     permuted, kept = 0, 0
-    for key in _sparse_weights(model):
+    for key in sparse_weights(model):
         if key not in entries:
             continue
         shape = expected[key].shape
@@ -72,15 +72,8 @@ def convert_state_dict(found: Mapping[str, Tensor], model: nn.Module) -> Convers
     model.load_state_dict(state)
     _check_loaded(model, entries)
     prefixed = sum(key.startswith(PARALLEL_PREFIX) for key in found)
-    return Conversion(state, prefixed, permuted, kept)
-
-
-def _sparse_weights(model: nn.Module) -> list[str]:
-    return [
-        f"{name}.weight"
-        for name, module in model.named_modules()
-        if isinstance(module, SparseModule) and getattr(module, "weight", None) is not None
-    ]
+    prefix = PARALLEL_PREFIX if prefixed else ""
+    return Conversion(state, prefixed, permuted, kept, len(unversioned(sparse_weights(model), found, prefix)))
 
 
 def _check_loaded(model: nn.Module, entries: Mapping[str, Tensor]) -> None:

@@ -54,6 +54,7 @@ def test_conversion_restores_every_entry(damage):
     moved = sparse if damage == "mmcv layout" else 0
     assert (done.permuted, done.kept) == (moved, sparse - moved)
     assert done.prefixed == (len(source()) if damage == "prefix" else 0)
+    assert done.unversioned == (0 if damage == "none" else sparse)
     again = build(tiny_model(("lidar",)))
     again.load_state_dict(done.state_dict)
     assert_equal(again.state_dict(), source())
@@ -71,7 +72,11 @@ def test_tool_writes_what_mmengine_loads(tool, tmp_path, capsys):
     Config(dict(model=tiny_model(("lidar",)))).dump(config)
     torch.save({"state_dict": dict(source()), "meta": {"epoch": 20}}, before)
     tool.main([str(config), str(before), str(after)])
-    assert f"{len(source())} entries" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    sparse = len(sparse_keys(source()))
+    assert f"{len(source())} entries, every one equal to the source's after loading" in said
+    assert f"{sparse} in spconv 2's layout, 0 brought to it" in said
+    assert f"metadata of spconv 2, without which mmdet3d reorders these, added to {sparse}" in said
     checkpoint = torch.load(after, weights_only=True)
     assert checkpoint["meta"]["dataset_meta"]["classes"][2] == "construction_vehicle"
     assert isinstance(checkpoint["state_dict"], OrderedDict)
@@ -87,9 +92,14 @@ def test_tool_names_bad_input(tool, tmp_path):
     torch.save({"state_dict": {}}, empty)
     with pytest.raises(InputError, match="empty.pth: expected a state dict of tensors"):
         tool.main([str(config), str(empty), str(tmp_path / "out.pth")])
-    with pytest.raises(InputError, match="found no file"):
+    with pytest.raises(InputError, match="none.py.: did you mean"):
         tool.main([str(tmp_path / "none.py"), str(empty), str(tmp_path / "out.pth")])
     empty.write_bytes(b"not a checkpoint")
-    with pytest.raises(InputError, match="expected a checkpoint that loads safely"):
+    with pytest.raises(InputError, match="found a file that does not load safely"):
         tool.main([str(config), str(empty), str(tmp_path / "out.pth")])
+    with pytest.raises(InputError, match="expected the name of a file"):
+        tool.main([str(config), str(empty), str(tmp_path)])
+    (tmp_path / "nothing.py").write_text("a = 1")
+    with pytest.raises(InputError, match="nothing.py: expected the config of a model, found none"):
+        tool.main([str(tmp_path / "nothing.py"), str(empty), str(tmp_path / "out.pth")])
     assert not (tmp_path / "out.pth").exists()
