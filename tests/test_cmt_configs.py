@@ -13,11 +13,12 @@ import perception3d.models  # noqa: F401
 from perception3d.conventions import CMT_CLASSES
 
 FOLDER = Path(__file__).resolve().parents[1] / "configs/cmt"
-FUSED, CAMERA, LIDAR, SMALL = (
+FUSED, CAMERA, LIDAR, SMALL, PUBLISHED_GRID = (
     "cmt_vov99_voxel0075_1600x640_8xb2-cyclic-20e_nuscenes",
     "cmt-camera_vov99_1600x640_8xb2-cyclic-20e_nuscenes",
     "cmt-lidar_voxel0075_8xb2-cyclic-20e_nuscenes",
     "cmt_r50_voxel0100_800x320_8xb4-cyclic-20e_nuscenes",
+    "cmt_r50_voxel0100-published-grid_800x320_8xb4-cyclic-20e_nuscenes",
 )
 GROUPS = dict(
     **dict(car=2, truck=3, construction_vehicle=7, bus=4, trailer=6),
@@ -60,6 +61,36 @@ def test_published_table(name, batch, rate, peak, size, resize, sampled, masked,
     assert cfg.optim_wrapper.type == "AmpOptimWrapper"
 
 
+@pytest.mark.parametrize(
+    ("name", "grid", "turn_rad", "scale", "move_m", "flips", "start"),
+    [
+        (CAMERA, None, 0.3925, (0.95, 1.05), 0.0, 0.0, "fcos3d_vovnet_imgbackbone-remapped.pth"),
+        (LIDAR, ([0.075, 0.075, 0.2], 1440), 0.785, (0.9, 1.1), 0.5, 0.5, None),
+        (SMALL, ([0.1, 0.1, 0.2], 1088), 0.785, (0.9, 1.1), 0.5, 0.5, "nuim_r50.pth"),
+        (PUBLISHED_GRID, ([0.1, 0.1, 0.2], 1024), 0.785, (0.9, 1.1), 0.5, 0.5, "nuim_r50.pth"),
+        (FUSED, ([0.075, 0.075, 0.2], 1440), 0.785, (0.9, 1.1), 0.5, 0.5, "fcos3d_vovnet_imgbackbone-remapped.pth"),
+    ],
+)
+def test_published_grids_and_augmentation(name, grid, turn_rad, scale, move_m, flips, start):
+    cfg, model = read(name), read(name).model
+    moved = steps(cfg)["AugmentBEV"]
+    assert (moved.rotation_range_rad, moved.scale_range) == ((-turn_rad, turn_rad), scale)
+    assert (moved.translation_std_m, moved.flip_y_prob, moved.flip_x_prob) == (move_m, flips, flips)
+    assert cfg.load_from == (start and f"checkpoints/{start}")
+    assert bool(model.grid_mask) == (name in (SMALL, PUBLISHED_GRID, FUSED))  # its defaults are tested by its own
+    if grid is None:
+        assert (model.pts_middle_encoder, model.data_preprocessor.voxel_layer) == (None, None)
+        return
+    voxels = model.data_preprocessor.voxel_layer
+    assert (voxels.voxel_size, model.pts_middle_encoder.sparse_shape) == (grid[0], [41, grid[1], grid[1]])
+    assert (voxels.max_num_points, voxels.max_voxels) == (10, (120_000, 160_000))
+    assert model.get("crop_to_sparse_shape", False) == (name == PUBLISHED_GRID)
+    assert steps(cfg)["LoadLidarSweeps"].sweeps_num == 10
+    if "ModalMask" in steps(cfg):
+        masked = steps(cfg)["ModalMask"]
+        assert (masked.lidar_prob, masked.cameras_prob, masked.blank) == (0.25, 0.25, True)
+
+
 @pytest.mark.parametrize("name", [CAMERA, LIDAR, SMALL, FUSED])
 def test_nothing_is_drawn_at_test_time(name):
     cfg = read(name)
@@ -71,7 +102,7 @@ def test_nothing_is_drawn_at_test_time(name):
 
 
 def test_range_filters_follow_the_model():
-    for name in (LIDAR, SMALL, FUSED):
+    for name in (LIDAR, SMALL, FUSED, PUBLISHED_GRID):
         cfg = read(name)
         expected = cfg.model.data_preprocessor.voxel_layer.point_cloud_range
         assert steps(cfg)["PointsRangeFilter"].point_cloud_range == expected

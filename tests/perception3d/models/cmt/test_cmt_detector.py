@@ -11,6 +11,7 @@ from mmengine.config import Config
 from corruptions.core import InputError
 
 MODEL_CONFIGS = ROOT / "configs/_base_/models"
+PUBLISHED_GRID = "../../cmt/cmt_r50_voxel0100-published-grid_800x320_8xb4-cyclic-20e_nuscenes"
 ABSENT = [False, False, False]
 LOSSES = ("loss_cls", "loss_bbox", "dn_loss_cls", "dn_loss_bbox")
 
@@ -51,7 +52,7 @@ def _with_metadata(weights, model):
         ("cmt_v99", 997, 86_607_380),
         ("cmt_lidar", 361, 16_769_492),
         ("cmt_r50", 689, 40_919_572),
-        ("cmt_r50_published_grid", 689, 40_919_572),
+        (PUBLISHED_GRID, 689, 40_919_572),
         ("cmt_camera", 781, 78_156_100),
     ],
 )
