@@ -163,7 +163,7 @@ class _Pool:
         self._cluster, self._ray, self._items = cluster, ray, items
         self._cpus, self._gpus, self._ahead = cpus, gpus, ahead
         self._start = ray.remote(_Worker).options(num_cpus=cpus, num_gpus=gpus, scheduling_strategy="SPREAD").remote
-        self._job = (ray.put(prepare), os.getcwd(), list(sys.path), corruptions.__version__)
+        self._job = ([ray.put(prepare)], os.getcwd(), list(sys.path), corruptions.__version__)
         self._waiting = deque(range(len(items)))
         self._deaths = [0] * len(items)
         self._deaths_in_preparation = 0
@@ -199,7 +199,8 @@ class _Pool:
                 f"the Ray cluster: expected a node with {self._cpus} cores{' and a GPU' * bool(self._gpus)}, found "
                 "none; when there is one again, the same command goes on"
             )
-        for _ in range(min(len(self._waiting), places) - len(self._in_hand) - len(self._preparing)):
+        unfinished = len(self._waiting) + sum(len(hand) for hand in self._in_hand.values())
+        for _ in range(min(unfinished, places) - len(self._in_hand) - len(self._preparing)):
             worker = self._start(*self._job)
             self._preparing[worker.prepare.remote()] = worker
 
@@ -255,10 +256,10 @@ class _Pool:
 class _Worker:
     """A process of the cluster."""
 
-    def __init__(self, prepare: Callable[[], Do[Any]], folder: str, path: Sequence[str], version: str) -> None:
-        self._prepare, self._folder, self._version = prepare, folder, version
+    def __init__(self, prepare: list[Any], folder: str, path: Sequence[str], version: str) -> None:
+        # a reference in a list, which Ray does not resolve before the path is complete
+        self._prepare, self._folder, self._path, self._version = prepare, folder, path, version
         self._do: Do[Any] | None = None
-        sys.path += [place for place in path if place not in sys.path]  # modules that a config imports
 
     def prepare(self) -> Refused | None:
         """Make ready for items."""
@@ -275,8 +276,11 @@ class _Worker:
                 f"node {node}: expected the folder {self._folder} of the command, found: {error.strerror}; every node "
                 "must see it under the same path"
             )
+        import ray
+
+        sys.path += [place for place in self._path if place not in sys.path]  # modules of readers and configs
         try:
-            self._do = self._prepare()
+            self._do = ray.get(self._prepare[0])()
         except InputError as error:
             return Refused(str(error))
         return None

@@ -1,5 +1,8 @@
 """A whole sweep in seconds: three small scans of a street, and a model that knows classes by their height."""
 
+import json
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +69,40 @@ class HeightSegmentor(Base3DSegmentor):
 
     def _forward(self, batch_inputs_dict, batch_data_samples=None):
         raise NotImplementedError
+
+
+@MODELS.register_module()
+class MortalSegmentor(HeightSegmentor):
+    """One whose process is killed when it meets a scan while a file exists, which is then gone."""
+
+    def __init__(self, num_heights, file, data_preprocessor=None):
+        super().__init__(num_heights, data_preprocessor)
+        self.file = Path(file)
+
+    def predict(self, batch_inputs_dict, batch_data_samples):
+        """Predict, or die."""
+        if self.file.exists():
+            self.file.unlink()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().predict(batch_inputs_dict, batch_data_samples)
+
+
+def write_mortal(config: Path) -> tuple[Path, Path]:
+    """Config of a mortal model beside that of a world, which other processes can read too, and the file it fears."""
+    file, mortal = config.with_name("die"), config.with_name("mortal.py")
+    model = f"dict(type='perception3d.MortalSegmentor', file={str(file)!r})"
+    custom = "custom_imports = dict(imports=['sweep_world'])"
+    mortal.write_text(f"_base_ = [{str(config)!r}]\n{custom}\nmodel = {model}\n")
+    return mortal, file
+
+
+def rows_and_scenes(work_dir: Path) -> dict[str, object]:
+    """What a sweep leaves, but for when and by whom it was done: rows, bytes of example scans."""
+    found: dict[str, object] = {}
+    for path in sorted(work_dir.rglob("*.json")):
+        row = json.loads(path.read_text())
+        found[path.relative_to(work_dir).as_posix()] = {key: row[key] for key in row if key != "run"}
+    return found | {path.relative_to(work_dir).as_posix(): path.read_bytes() for path in work_dir.rglob("*.npz")}
 
 
 def write_scan(root: Path, frame: int) -> None:

@@ -40,6 +40,7 @@ def bare_machine(tmp_path):
     [
         ("slurm_train.sh", ["config.py", "work"], ["config.py", "--work-dir", "work"]),
         ("slurm_test.sh", ["config.py", "a.pth"], ["config.py", "a.pth"]),
+        ("slurm_sweep.sh", ["config.py", "a.pth"], ["config.py", "a.pth"]),
     ],
 )
 def test_slurm(script, own, passed, tmp_path):
@@ -57,7 +58,12 @@ def test_slurm(script, own, passed, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("script", "own"), [("dist_train.sh", ["config.py"]), ("dist_test.sh", ["config.py", "a.pth"])]
+    ("script", "own"),
+    [
+        ("dist_train.sh", ["config.py"]),
+        ("dist_test.sh", ["config.py", "a.pth"]),
+        ("dist_sweep.sh", ["config.py", "a.pth"]),
+    ],
 )
 def test_torchrun(script, own, tmp_path):
     python = say_arguments(tmp_path / "python")
@@ -71,7 +77,9 @@ def test_torchrun(script, own, tmp_path):
     assert words[tool + 1 :] == [*own, "--launcher", "pytorch", "--cfg-options", "a=b c"]
 
 
-@pytest.mark.parametrize("script", ["dist_train.sh", "dist_test.sh", "slurm_train.sh", "slurm_test.sh"])
+@pytest.mark.parametrize(
+    "script", [f"{kind}_{tool}.sh" for kind in ("dist", "slurm") for tool in ("train", "test", "sweep")]
+)
 def test_too_few_arguments_show_the_usage(script):
     done = bash(script, "config.py")
     assert done.returncode == 2
