@@ -20,7 +20,7 @@ from corruptions.boxes import points_in_boxes
 from corruptions.core import InputError
 from corruptions.files import write_atomically
 from perception3d.datasets.nuscenes import NuScenesDetDataset
-from perception3d.transforms.object_paste import box_hulls, clip_rectangles
+from perception3d.transforms.object_paste import box_hulls, centred, clip_rectangles
 
 LEAST_SHARE = 0.5
 """Share of the hull of a box that a camera must see, for the crop to stand for the object."""
@@ -41,8 +41,7 @@ def cut_objects(results: dict, classes: Sequence[str]) -> list[dict[str, Any]]:
         (N, C) relative to it, and ``crop`` (image, part of the hull) or None.
     """
     boxes = results["gt_bboxes_3d"].tensor.numpy()
-    whole = np.array(boxes, dtype=np.float64)
-    whole[:, 2] += whole[:, 5] / 2
+    whole = centred(boxes)
     points = results["points"].tensor.numpy()
     inside = points_in_boxes(points, whole[:, :7])
     crops = best_crops(whole, results) if "img" in results else [None] * len(boxes)

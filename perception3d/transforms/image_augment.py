@@ -145,7 +145,7 @@ class ResizeCropFlipImages(BaseTransform):
         self.resize_range = resize_range
         self.flip_prob = flip_prob
         self.rotation_range_rad = (rotation_range_rad[0], rotation_range_rad[1])
-        self.interpolation = INTERPOLATIONS[interpolation]
+        self.interpolation = interpolation
 
     def transform(self, results: dict) -> dict:
         """Augment the images of one sample."""
@@ -154,7 +154,8 @@ class ResizeCropFlipImages(BaseTransform):
         if len(sizes) != 1:
             raise InputError(f"img: expected cameras of one image size, found (height, width) {sizes}")
         augmentation = self._augmentation(sizes[0])
-        results["img"] = [augmentation.apply(image, self.interpolation) for image in images]
+        flag = INTERPOLATIONS[self.interpolation]
+        results["img"] = [augmentation.apply(image, flag) for image in images]
         results["img_shape"] = self.size
         results["img_aug"] = augmentation.matrix @ results.get("img_aug", np.eye(3))
         update_projections(results, augmentation.matrix)
@@ -171,7 +172,7 @@ class ResizeCropFlipImages(BaseTransform):
     def __repr__(self) -> str:
         return (
             f"{type(self).__name__}(size={self.size}, resize_range={self.resize_range}, flip_prob={self.flip_prob}, "
-            f"rotation_range_rad={self.rotation_range_rad})"
+            f"rotation_range_rad={self.rotation_range_rad}, interpolation={self.interpolation!r})"
         )
 
 

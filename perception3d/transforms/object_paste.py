@@ -41,6 +41,13 @@ class Hulls:
     seen: NDArray[np.bool_]
 
 
+def centred(boxes: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Boxes (n, >= 7) with the bottom centre first -> with the centre of gravity first."""
+    result = np.array(boxes, dtype=np.float64)
+    result[:, 2] += result[:, 5] / 2
+    return result
+
+
 def box_hulls(boxes: NDArray[np.floating], img_from_lidar: NDArray[np.floating], image_size: tuple[int, int]) -> Hulls:
     """Hulls of boxes (n, >= 7), centre of gravity first, in an image of (height, width)."""
     at_corners = homogeneous(corners(boxes), img_from_lidar)

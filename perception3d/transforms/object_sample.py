@@ -15,15 +15,8 @@ from corruptions.boxes import points_in_boxes
 from corruptions.core import InputError, unknown
 from perception3d.registry import TRANSFORMS
 from perception3d.transforms.object_database import ObjectRecords, PastedObject, read_object_database
-from perception3d.transforms.object_paste import Patch, box_hulls, free_places, paste_patches
+from perception3d.transforms.object_paste import Patch, box_hulls, centred, free_places, paste_patches
 from perception3d.transforms.randomness import next_generator
-
-
-def centred(boxes: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Boxes (n, >= 7) with the bottom centre first -> with the centre of gravity first."""
-    result = np.array(boxes, dtype=np.float64)
-    result[:, 2] += result[:, 5] / 2
-    return result
 
 
 def draw_objects(

@@ -12,8 +12,15 @@ from object_world import CAMERA, CLASSES, box, sample
 from corruptions.boxes import points_in_boxes
 from corruptions.core import InputError
 from perception3d.datasets.gt_database import best_crops, cut_objects, write_gt_database
-from perception3d.transforms.object_paste import Patch, box_hulls, free_places, overlap_from_above, paste_patches
-from perception3d.transforms.object_sample import SampleObjects, centred
+from perception3d.transforms.object_paste import (
+    Patch,
+    box_hulls,
+    centred,
+    free_places,
+    overlap_from_above,
+    paste_patches,
+)
+from perception3d.transforms.object_sample import SampleObjects
 
 
 def write_database(folder, objects):
