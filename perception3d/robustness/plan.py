@@ -13,8 +13,10 @@ from typing import Any
 
 import perception3d
 from corruptions.core import InputError
+from corruptions.files import remove_leftovers
 from corruptions.suites import Setting, Suite, available
-from perception3d.robustness.rows import Row
+from perception3d.robustness.rows import Fingerprint, Row, read_rows, refuse_other_fingerprint, row_path
+from perception3d.robustness.scenes import scene_path
 
 PACKAGES = ("torch", "mmengine", "mmcv", "mmdet", "mmdet3d", "spconv", "numpy", "numba", "scipy")
 
@@ -57,6 +59,25 @@ def make_plan(settings: Sequence[Setting], rows: Mapping[str, Row]) -> Plan:
     missing = [setting for setting in settings if not is_clean(setting) and not available(setting)]
     done = [setting for setting in settings if setting.folder in rows and rows[setting.folder].score is not None]
     return Plan([setting for setting in settings if setting not in done + missing], done, missing)
+
+
+def resume(work_dir: Path, suite: Suite, settings: Sequence[Setting], fingerprint: Fingerprint) -> Plan:
+    """What is left to do in the folder of a sweep, without the half-written files of killed processes.
+
+    Args:
+        work_dir: the folder.
+        suite: the suite.
+        settings: settings of it to evaluate, the clean one first.
+        fingerprint: of the sweep.
+
+    Raises:
+        InputError: for rows that are broken, or of another sweep.
+    """
+    rows = read_rows(work_dir, suite.name)
+    refuse_other_fingerprint(rows.values(), fingerprint, work_dir)
+    for path_of in (row_path, scene_path):
+        remove_leftovers(path_of(work_dir, suite.name, "").parent)
+    return make_plan(settings, rows)
 
 
 def config_hash(config: Mapping[str, Any]) -> str:

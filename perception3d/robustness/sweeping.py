@@ -10,17 +10,16 @@ from typing import Any
 
 from mmengine.config import Config
 
-from corruptions.files import remove_leftovers, write_atomically
+from corruptions.files import write_atomically
 from corruptions.suites import Setting, Suite
 from perception3d.robustness.baseline import Baseline
 from perception3d.robustness.collect import collect, settings_markdown, types_markdown
 from perception3d.robustness.curves import curve_figure, curve_markdown, curve_of
 from perception3d.robustness.loaded_model import build_dataset
-from perception3d.robustness.plan import make_plan
+from perception3d.robustness.plan import resume
 from perception3d.robustness.processes import Processes
 from perception3d.robustness.relative import relative_markdown, relative_to
-from perception3d.robustness.rows import Fingerprint, read_rows, refuse_other_fingerprint, row_path
-from perception3d.robustness.scenes import scene_path
+from perception3d.robustness.rows import Fingerprint, read_rows
 from perception3d.robustness.scoring import Scoring, check_same, fingerprint_of
 from perception3d.robustness.study_table import settings_table
 from perception3d.robustness.tasks import task_of
@@ -67,13 +66,9 @@ class Sweep:
         fingerprint = fingerprint_of(self.config, self.checkpoint, self.suite, seed, dataset)
 
         def plan() -> dict[str, Any]:
-            rows = read_rows(work_dir, self.suite.name)
-            refuse_other_fingerprint(rows.values(), fingerprint, work_dir)
             if baseline is not None:
                 baseline.check(fingerprint)
-            for path in (row_path, scene_path):
-                remove_leftovers(path(work_dir, self.suite.name, "").parent)
-            found = make_plan(self.settings, rows)
+            found = resume(work_dir, self.suite, self.settings, fingerprint)
             missing = f", {len(found.missing)} not in the catalog" if found.missing else ""
             counts = f"{len(found.todo)} settings to run, {len(found.done)} done{missing}"
             say(f"{self.suite.name}, {len(dataset)} {task.sample}s: {counts}")
