@@ -131,7 +131,7 @@ class NuScenesDetMetric(BaseMetric):
         truth = load_ground_truth(nusc, split, [token for token, _ in results])
         place = {token: index for index, token in enumerate(truth.tokens)}
         evaluation = evaluate(concatenate([_at(boxes, place[token]) for token, boxes in results]), truth)
-        report = Report(evaluation, self.meta if self.out_dir else {}, None)
+        report = Report(evaluation, self.meta if self.out_dir else {})
         print_log("\n" + report.text(), logger="current")
         if self.out_dir is not None:
             write_report(report, self.out_dir)

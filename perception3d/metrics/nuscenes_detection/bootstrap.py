@@ -6,6 +6,7 @@ scores 0 in it, as the official mAP has it; with few scenes the intervals of rar
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,6 +28,15 @@ class Interval:
     value: float
     low: float
     high: float
+
+    def to_dict(self) -> dict[str, float | None]:
+        """The fields as JSON can hold them: None for nan."""
+        return {name: or_none(value) for name, value in dataclasses.asdict(self).items()}
+
+
+def or_none(value: float) -> float | None:
+    """The number as JSON can hold it: None for nan."""
+    return None if np.isnan(value) else float(value)
 
 
 def draw_scenes(scenes: Sequence[str], draws: int, rng: np.random.Generator) -> NDArray[np.int64]:

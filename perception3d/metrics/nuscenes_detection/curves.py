@@ -54,7 +54,7 @@ def curve(
         copies: (n,) how many times each detection counts; once by default. Copies follow each other.
     """
     if copies is not None:
-        kept = np.flatnonzero(copies)
+        kept = np.flatnonzero(copies > 0)  # several times faster than of whole numbers
         hit, score, copies = hit[kept], score[kept], copies[kept]
         errors = None if errors is None else errors[:, kept]
     hits = np.flatnonzero(hit)

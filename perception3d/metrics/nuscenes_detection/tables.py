@@ -14,13 +14,14 @@ from perception3d.metrics.nuscenes_detection.scores import DetectionScores
 
 ERRORS = tuple(MEAN_ERROR_NAMES.values())
 CLASS_ERRORS = tuple(name[1:] for name in ERRORS)
+INTERVAL = "95 %"  # heads the column of intervals
 
 
 def official_table(scores: DetectionScores, spread: Mapping[str, Interval] | None = None) -> str:
     """NDS, mAP and mean errors, then a row per class, as nuscenes-devkit prints them."""
     summary = scores.summary()
-    bounds = {name: f"   [{item.low:.3f}, {item.high:.3f}]" for name, item in (spread or {}).items()}
-    lines = [f"{name:5} {summary[name]:.4f}{bounds.get(name, '')}" for name in ("NDS", "mAP", *ERRORS)]
+    spans = {name: f"   {bounds(item)}" for name, item in (spread or {}).items()}
+    lines = [f"{name:5} {summary[name]:.4f}{spans.get(name, '')}" for name in ("NDS", "mAP", *ERRORS)]
     rows = [
         [name, str(count), *map(number, [ap, *distance_ap, *errors])]
         for name, count, ap, distance_ap, errors in zip(
@@ -33,20 +34,33 @@ def official_table(scores: DetectionScores, spread: Mapping[str, Interval] | Non
 
 def parts_table(title: str, parts: Sequence[PartScores]) -> str:
     """A breakdown; means over the classes that occur in each part."""
-    rows = []
+    rows, spread = [], any(part.spread for part in parts)
     for part in parts:
         scores = part.scores
         classes = len(scores.positives)
         values = [scores.mean_ap, scores.nds, *scores.mean_errors] if classes else [np.nan] * 7
         counts = [str(part.samples), str(int(scores.positives.sum())), str(classes)]
-        rows.append([part.name, *counts, *map(number, values)])
-    return aligned([title, "samples", "boxes", "classes", "mAP", "NDS", *ERRORS], rows)
+        cells = [*map(number, values)]
+        if spread:
+            cells[:2] = [cells[0], bounds(part.spread.get("mAP")), cells[1], bounds(part.spread.get("NDS"))]
+        rows.append([part.name, *counts, *cells])
+    heads = ["mAP", INTERVAL, "NDS", INTERVAL] if spread else ["mAP", "NDS"]
+    return aligned([title, "samples", "boxes", "classes", *heads, *ERRORS], rows)
 
 
 def recalls_table(title: str, recalls: Sequence[Recalls], match_m: Sequence[float]) -> str:
     """Recall and errors by visibility."""
-    rows = [[item.name, str(item.annotations), *map(number, [*item.recall, *item.errors])] for item in recalls]
-    return aligned([title, "boxes", *(f"recall@{distance:g}" for distance in match_m), *CLASS_ERRORS], rows)
+    spread = any(item.spread for item in recalls)
+    heads = [head for distance in match_m for head in (f"recall@{distance:g}", INTERVAL)[: 1 + spread]]
+    rows = []
+    for item in recalls:
+        cells = [
+            cell
+            for value, interval in zip(item.recall, item.spread or [None] * len(item.recall), strict=True)
+            for cell in (number(value), bounds(interval))[: 1 + spread]
+        ]
+        rows.append([item.name, str(item.annotations), *cells, *map(number, item.errors)])
+    return aligned([title, "boxes", *heads, *CLASS_ERRORS], rows)
 
 
 def comparison_markdown(
@@ -67,10 +81,15 @@ def comparison_markdown(
         cells = [key, number(values[0][key], ".4f")]
         for index, other in enumerate(values[1:]):
             apart = other[key] - values[0][key]
-            bounds = f" [{_signed(differences[index][key])}]" if differences and not np.isnan(apart) else ""
-            cells += [number(other[key], ".4f"), number(apart, "+.4f") + bounds]
+            span = f" [{_signed(differences[index][key])}]" if differences and not np.isnan(apart) else ""
+            cells += [number(other[key], ".4f"), number(apart, "+.4f") + span]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def bounds(interval: Interval | None) -> str:
+    """An interval for people; "-" for none."""
+    return "-" if interval is None else f"[{number(interval.low)}, {number(interval.high)}]"
 
 
 def _signed(interval: Interval) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from corruptions.core import InputError
 from perception3d.conventions import NUSCENES_LIDARSEG_CLASSES, NUSCENES_LIDARSEG_IGNORE
 from perception3d.metrics.confusion import confusion_matrix
-from perception3d.metrics.nuscenes_detection.breakdown import CONDITIONS
+from perception3d.metrics.nuscenes_detection.bootstrap import Interval, intervals
+from perception3d.metrics.nuscenes_detection.breakdown import CONDITIONS, Copies
 from perception3d.metrics.nuscenes_lidarseg.scores import LidarsegScores, score
 from perception3d.metrics.nuscenes_lidarseg.truth import LidarsegTruth
 from perception3d.submission.faults import listing
@@ -55,11 +56,13 @@ class PartScores:
         name: e.g. "scene-0916", "rain", "0-10 m".
         sweeps: number of keyframes.
         scores: of its points.
+        spread: interval of the mean over the classes that occur; empty without draws.
     """
 
     name: str
     sweeps: int
     scores: LidarsegScores
+    spread: Mapping[str, Interval] = field(default_factory=dict)
 
 
 def evaluate(tree: Tree, truth: LidarsegTruth, name: str) -> Evaluation:
@@ -101,35 +104,50 @@ def _count(
     )
 
 
-def by_range(evaluation: Evaluation) -> list[PartScores]:
+def by_range(evaluation: Evaluation, copies: Copies = None) -> list[PartScores]:
     """By distance from the sensor; nothing where it is not known."""
-    counts = evaluation.counts
     return [
-        PartScores(f"{low:g}-{high:g} m" if np.isfinite(high) else f"{low:g} m on", len(counts), score(count))
-        for (low, high), count in zip(evaluation.ranges_m or (), counts.sum(axis=0), strict=False)
+        _of_sweeps(
+            f"{low:g}-{high:g} m" if np.isfinite(high) else f"{low:g} m on",
+            evaluation.counts[:, column],
+            np.ones(len(evaluation.counts), dtype=bool),
+            copies,
+        )
+        for column, (low, high) in enumerate(evaluation.ranges_m or ())
     ]
 
 
-def by_condition(evaluation: Evaluation) -> list[PartScores]:
+def by_condition(evaluation: Evaluation, copies: Copies = None) -> list[PartScores]:
     """Rain, no rain, night, day; conditions without a keyframe are left out."""
     texts = [evaluation.truth.descriptions[scene].lower() for scene in evaluation.truth.scenes]
     masks = {name: np.array([holds(text) for text in texts]) for name, holds in CONDITIONS.items()}
-    return [_of_sweeps(evaluation, name, mask) for name, mask in masks.items() if mask.any()]
+    counts = evaluation.counts.sum(axis=1)
+    return [_of_sweeps(name, counts, mask, copies) for name, mask in masks.items() if mask.any()]
 
 
 def by_scene(evaluation: Evaluation) -> list[PartScores]:
-    """One entry per scene, in the order of the names."""
+    """One entry per scene, in the order of the names; one scene has no interval over scenes."""
     scenes = np.array(evaluation.truth.scenes)
-    return [_of_sweeps(evaluation, str(name), scenes == name) for name in np.unique(scenes)]
+    counts = evaluation.counts.sum(axis=1)
+    return [_of_sweeps(str(name), counts, scenes == name, None) for name in np.unique(scenes)]
 
 
-def _of_sweeps(evaluation: Evaluation, name: str, mask: NDArray[np.bool_]) -> PartScores:
-    return PartScores(name, int(mask.sum()), score(evaluation.counts[mask].sum(axis=(0, 1))))
+def _of_sweeps(name: str, counts: NDArray[np.int64], mask: NDArray[np.bool_], copies: Copies) -> PartScores:
+    """Scores of some sweeps; ``counts`` (S, 16, 17)."""
+    scores = score(counts[mask].sum(axis=0))
+    if copies is None:
+        return PartScores(name, int(mask.sum()), scores)
+    draws = np.array([drawn.miou_present for drawn in _drawn(counts[mask], copies[:, mask])])
+    return PartScores(name, int(mask.sum()), scores, intervals({"mIoU": scores.miou_present}, {"mIoU": draws}))
 
 
 def replicate(evaluation: Evaluation, copies: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
     """Scores in each draw of ``bootstrap.draw_scenes``: (draws,) by name."""
-    by_sweep = evaluation.counts.sum(axis=1)
-    drawn = copies.astype(np.float64) @ by_sweep.reshape(len(by_sweep), -1)  # exact: counts are far below 2^53
-    rows = [score(matrix.astype(np.int64)).values() for matrix in drawn.reshape(len(copies), *by_sweep.shape[1:])]
+    rows = [drawn.values() for drawn in _drawn(evaluation.counts.sum(axis=1), copies)]
     return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+
+
+def _drawn(counts: NDArray[np.int64], copies: NDArray[np.int64]) -> list[LidarsegScores]:
+    """Scores of sweeps (S, 16, 17) in each draw (draws, S)."""
+    drawn = copies.astype(np.float64) @ counts.reshape(len(counts), -1)  # exact: counts are far below 2^53
+    return [score(matrix.astype(np.int64)) for matrix in drawn.reshape(len(copies), *counts.shape[1:])]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from corruptions.files import write_atomically
 from perception3d.conventions import NUSCENES_LIDARSEG_CLASSES
 from perception3d.metrics.nuscenes_detection import bootstrap
-from perception3d.metrics.nuscenes_detection.tables import aligned, comparison_markdown, number
+from perception3d.metrics.nuscenes_detection.tables import INTERVAL, aligned, bounds, comparison_markdown, number
 from perception3d.metrics.nuscenes_lidarseg.evaluate import (
     Evaluation,
     PartScores,
@@ -42,11 +42,26 @@ class Report:
 
     Attributes:
         evaluation: counts and official scores.
-        draws: scores in each bootstrap draw, by name; None without a bootstrap.
+        copies: draws of keyframes from ``bootstrap.draw_scenes``; no intervals without.
     """
 
     evaluation: Evaluation
-    draws: dict[str, NDArray[np.float64]] | None
+    copies: NDArray[np.int64] | None = None
+
+    @cached_property
+    def draws(self) -> dict[str, NDArray[np.float64]] | None:
+        """Scores in each bootstrap draw, by name; None without a bootstrap."""
+        return None if self.copies is None else replicate(self.evaluation, self.copies)
+
+    @cached_property
+    def ranges(self) -> list[PartScores]:
+        """By distance, with intervals after a bootstrap; empty where it is not known."""
+        return by_range(self.evaluation, self.copies)
+
+    @cached_property
+    def conditions(self) -> list[PartScores]:
+        """By weather and light, with intervals after a bootstrap."""
+        return by_condition(self.evaluation, self.copies)
 
     @property
     def intervals(self) -> dict[str, bootstrap.Interval]:
@@ -61,10 +76,10 @@ class Report:
     def text(self) -> str:
         """Official numbers, then the breakdowns but for that by scene, which is long."""
         tables = [official_table(self), "Not official: means over the classes that occur in each part"]
-        tables += [parts_table("range", by_range(self.evaluation))] if self.evaluation.ranges_m else []
+        tables += [parts_table("range", self.ranges)] if self.ranges else []
         if self.evaluation.ranges_m is None:
             tables.append("no scores by range: not all LiDAR sweeps are on disk")
-        return "\n\n".join([*tables, parts_table("condition", by_condition(self.evaluation))])
+        return "\n\n".join([*tables, parts_table("condition", self.conditions)])
 
 
 def report_on(path: Path, truth: LidarsegTruth, copies: NDArray[np.int64] | None = None) -> Report:
@@ -79,8 +94,7 @@ def report_on(path: Path, truth: LidarsegTruth, copies: NDArray[np.int64] | None
         InputError: for a submission with faults.
     """
     with open_tree(path) as tree:
-        evaluation = evaluate(tree, truth, str(path))
-    return Report(evaluation, None if copies is None else replicate(evaluation, copies))
+        return Report(evaluate(tree, truth, str(path)), copies)
 
 
 def official_table(report: Report) -> str:
@@ -100,38 +114,47 @@ def official_table(report: Report) -> str:
 
 def parts_table(title: str, parts: Sequence[PartScores]) -> str:
     """A breakdown; means over the classes that occur in each part."""
-    rows = [
-        [part.name, str(part.sweeps), str(int(scores.points.sum())), str(int((scores.points > 0).sum()))]
-        + [number(value) for value in (scores.miou_present, scores.fwiou, scores.accuracy)]
-        for part in parts
-        for scores in [part.scores]
-    ]
-    return aligned([title, "samples", "points", "classes", *SUMMARY], rows)
+    rows, spread = [], any(part.spread for part in parts)
+    for part in parts:
+        scores = part.scores
+        counts = [part.sweeps, int(scores.points.sum()), int((scores.points > 0).sum())]
+        means = [number(value) for value in (scores.miou_present, scores.fwiou, scores.accuracy)]
+        means[1:1] = [bounds(part.spread.get("mIoU"))] if spread else []
+        rows.append([part.name, *map(str, counts), *means])
+    heads = ["mIoU", INTERVAL, *SUMMARY[1:]] if spread else list(SUMMARY)
+    return aligned([title, "samples", "points", "classes", *heads], rows)
 
 
 def write_report(report: Report, folder: Path) -> None:
-    """Write ``metrics_summary.json`` (fields of nuscenes-devkit, and intervals), the tables, counts and a picture."""
-    scores = report.evaluation.scores
-    iou = dict(zip(NUSCENES_LIDARSEG_CLASSES, (_or_none(value) for value in scores.iou), strict=True))
+    """Write ``metrics_summary.json`` (the devkit's fields, intervals, breakdowns), the tables, counts and a picture."""
+    scores, scenes = report.evaluation.scores, by_scene(report.evaluation)
+    iou = dict(zip(NUSCENES_LIDARSEG_CLASSES, (bootstrap.or_none(value) for value in scores.iou), strict=True))
     summary = {
         "iou_per_class": iou,
-        "miou": _or_none(scores.miou),
-        "freq_weighted_iou": _or_none(scores.fwiou),
-        "accuracy": _or_none(scores.accuracy),
-        "intervals_95": {
-            name: {key: _or_none(value) for key, value in dataclasses.asdict(item).items()}
-            for name, item in report.intervals.items()
-        }
-        or None,
+        "miou": bootstrap.or_none(scores.miou),
+        "freq_weighted_iou": bootstrap.or_none(scores.fwiou),
+        "accuracy": bootstrap.or_none(scores.accuracy),
+        "intervals_95": {name: item.to_dict() for name, item in report.intervals.items()} or None,
+        "breakdowns": {
+            title: [_part(part) for part in parts]
+            for title, parts in (("ranges", report.ranges), ("conditions", report.conditions), ("scenes", scenes))
+        },
     }
     write_atomically(folder / "metrics_summary.json", json.dumps(summary, indent=2, allow_nan=False).encode())
-    scenes = parts_table("scene", by_scene(report.evaluation))
-    write_atomically(folder / "tables.txt", f"{report.text()}\n\n{scenes}\n".encode())
+    table = parts_table("scene", scenes)
+    write_atomically(folder / "tables.txt", f"{report.text()}\n\n{table}\n".encode())
     counts, picture = io.BytesIO(), io.BytesIO()
     np.save(counts, report.evaluation.confusion, allow_pickle=False)
     write_atomically(folder / "confusion_matrix.npy", counts.getvalue())
     confusion_picture(report.evaluation.confusion).savefig(picture, format="png")
     write_atomically(folder / "confusion.png", picture.getvalue())
+
+
+def _part(part: PartScores) -> dict[str, Any]:
+    means = {"mIoU": part.scores.miou_present, "fwIoU": part.scores.fwiou, "acc": part.scores.accuracy}
+    counts = {"name": part.name, "samples": part.sweeps, "points": int(part.scores.points.sum())}
+    numbers = {name: bootstrap.or_none(value) for name, value in means.items()}
+    return {**counts, **numbers, "intervals_95": {name: item.to_dict() for name, item in part.spread.items()}}
 
 
 def compare(names: Sequence[str], reports: Sequence[Report]) -> str:
@@ -169,8 +192,4 @@ def confusion_picture(confusion: NDArray[np.int64]) -> Figure:
 
 
 def _bounds(interval: bootstrap.Interval | None) -> str:
-    return "" if interval is None else f"   [{number(interval.low)}, {number(interval.high)}]"
-
-
-def _or_none(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
+    return "" if interval is None else f"   {bounds(interval)}"

@@ -1,6 +1,7 @@
 """Parts of a split, intervals and tables, on worlds small enough to count by hand."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from perception3d.metrics.nuscenes_detection.breakdown import by_condition, by_r
 from perception3d.metrics.nuscenes_detection.devkit import GroundTruth
 from perception3d.metrics.nuscenes_detection.evaluate import evaluate
 from perception3d.metrics.nuscenes_detection.filters import Racks
+from perception3d.metrics.nuscenes_detection.report import Report, write_report
 from perception3d.metrics.nuscenes_detection.tables import comparison_markdown, official_table, parts_table
 from perception3d.submission.nuscenes_boxes import LABELS, NuScenesBoxes, empty
 
@@ -91,6 +93,45 @@ def test_recall_by_visibility():
     np.testing.assert_allclose(rows["0-40 %"].recall, 1)
     assert rows["40-60 %"].annotations == 0 and np.isnan(rows["40-60 %"].recall).all()
     assert np.isnan(rows["0-40 %"].errors[4])  # annotations without attributes
+
+
+def test_intervals_of_parts_come_from_the_drawn_scenes(evaluation):
+    """One draw makes an interval a number: that of the drawn scenes alone, by every way to cut the split."""
+    scenes = {row.name: row.scores for row in by_scene(evaluation)}
+    copies = np.array([[1, 1, 0, 0, 0, 0]])  # scene-a, once: copies would move the points between which it is sampled
+    rows = {row.name: row for row in by_condition(evaluation, copies)}
+    for name in ("rain", "day"):
+        assert rows[name].spread["mAP"].low == rows[name].spread["mAP"].high
+        assert rows[name].spread["mAP"].low == pytest.approx(scenes["scene-a"].mean_ap, abs=1e-12)
+        assert rows[name].spread["NDS"].low == pytest.approx(scenes["scene-a"].nds, abs=1e-12)
+        assert rows[name].spread["mAP"].value == rows[name].scores.mean_ap
+    assert np.isnan(rows["night"].spread["mAP"].low)  # not in the draw
+    matches = evaluation.matches
+    alone = evaluate(
+        matches.detections.take(matches.detections.sample < 2),
+        world(matches.truth.take(matches.truth.sample < 2), evaluation.truth.scenes),
+    )
+    for whole, part in zip(by_range(evaluation, copies)[:3], by_range(alone)[:3], strict=True):
+        assert whole.spread["mAP"].low == pytest.approx(part.scores.mean_ap, abs=1e-12)
+    for whole, part in zip(by_visibility(evaluation, copies), by_visibility(alone), strict=True):
+        np.testing.assert_allclose([item.low for item in whole.spread], part.recall)
+        np.testing.assert_array_equal([item.value for item in whole.spread], whole.recall)
+
+
+def test_tables_and_summary_hold_the_intervals_of_parts(evaluation, tmp_path):
+    copies = draw_scenes(evaluation.truth.scenes, 10, np.random.default_rng(0))
+    write_report(Report(evaluation, {}, copies), tmp_path)
+    row = next(row for row in by_range(evaluation, copies) if row.name == "20-30 m")
+    span = row.spread["mAP"]
+    line = next(line for line in (tmp_path / "tables.txt").read_text().splitlines() if line.startswith("20-30 m"))
+    assert f"{row.scores.mean_ap:.3f}  [{span.low:.3f}, {span.high:.3f}]" in line
+    summary = json.loads((tmp_path / "metrics_summary.json").read_text())["breakdowns"]
+    found = next(part for part in summary["ranges"] if part["name"] == "20-30 m")
+    assert found["mAP"] == row.scores.mean_ap and found["intervals_95"]["mAP"]["high"] == span.high
+    assert [part["name"] for part in summary["scenes"]] == ["scene-a", "scene-b", "scene-c"]
+    assert not by_range(evaluation, copies)[3].spread  # no box beyond 40 m
+    (seen,) = [part for part in summary["visibilities"] if part["boxes"]]
+    assert seen["recall@2"] == by_visibility(evaluation)[3].recall[2]
 
 
 def test_nothing_to_score():

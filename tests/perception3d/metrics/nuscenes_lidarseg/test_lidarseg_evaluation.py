@@ -118,6 +118,11 @@ def test_draws_are_scores_of_the_drawn_scenes(world, tmp_path):
     assert draws["mIoU"][0] == pytest.approx(scenes[0].scores.miou, abs=1e-12)  # twice the points, the same shares
     assert draws["mIoU"][1] == evaluation.scores.miou
     assert draws["fwIoU"][2] == pytest.approx(scenes[1].scores.fwiou, abs=1e-12)
+    drawn = {row.name: row.spread["mIoU"] for row in by_condition(evaluation, copies[:1])}
+    assert drawn["night"].low == drawn["night"].high == pytest.approx(scenes[0].scores.miou_present, abs=1e-12)
+    assert np.isnan(drawn["day"].low)  # only scene-0103 was drawn, which is at night
+    (near, *_) = by_range(evaluation, copies[1:2])
+    assert near.spread["mIoU"].low == near.scores.miou_present
     spread = intervals({"a": 1.0, "b": 2.0}, {"a": np.array([0.0, np.nan, 1.0]), "b": np.full(3, np.nan)})
     assert (spread["a"].low, spread["a"].high) == pytest.approx((0.025, 0.975)) and np.isnan(spread["b"].low)
 
@@ -131,10 +136,13 @@ def test_files_and_missing_sweeps(world, tmp_path):
     with open_tree(folder) as tree:
         evaluation = evaluate(tree, truth, "x")
     assert evaluation.ranges_m is None and by_range(evaluation) == []
-    report = Report(evaluation, replicate(evaluation, draw_scenes(truth.scenes, 5, np.random.default_rng(0))))
+    report = Report(evaluation, draw_scenes(truth.scenes, 5, np.random.default_rng(0)))
     assert "no scores by range" in report.text()
     write_report(report, tmp_path / "out")
     summary = json.loads((tmp_path / "out/metrics_summary.json").read_text())
+    rain = summary["breakdowns"]["conditions"][0]
+    assert rain["name"] == "rain" and rain["mIoU"] == by_condition(evaluation)[0].scores.miou_present
+    assert f"{rain['intervals_95']['mIoU']['low']:.3f}, " in (tmp_path / "out/tables.txt").read_text()
     assert summary["miou"] == evaluation.scores.miou and set(summary["iou_per_class"]) == set(NUSCENES_LIDARSEG_CLASSES)
     assert (tmp_path / "out/confusion.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
     np.testing.assert_array_equal(np.load(tmp_path / "out/confusion_matrix.npy"), evaluation.confusion)
