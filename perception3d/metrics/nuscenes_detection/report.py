@@ -32,13 +32,11 @@ class Breakdowns:
         ranges: by distance from the ego vehicle.
         conditions: by weather and light.
         visibilities: recall by visibility.
-        scenes: by scene.
     """
 
     ranges: list[breakdown.PartScores]
     conditions: list[breakdown.PartScores]
     visibilities: list[breakdown.Recalls]
-    scenes: list[breakdown.PartScores]
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,6 @@ class Report:
             breakdown.by_range(self.evaluation, self.copies),
             breakdown.by_condition(self.evaluation, self.copies),
             breakdown.by_visibility(self.evaluation, self.copies),
-            breakdown.by_scene(self.evaluation),
         )
 
     @property
@@ -118,24 +115,22 @@ def report_on(path: Path, truth: GroundTruth, copies: NDArray[np.int64] | None =
 
 def write_report(report: Report, folder: Path) -> None:
     """Write ``metrics_summary.json`` (the devkit's fields, intervals, breakdowns), the tables, the curves as PNG."""
-    scores = report.evaluation.scores
+    scores, scenes = report.evaluation.scores, breakdown.by_scene(report.evaluation)
+    parts = report.breakdowns
+    named = (("ranges", parts.ranges), ("conditions", parts.conditions), ("scenes", scenes))
     summary = {
         **scores.to_dict(),
         "meta": report.meta,
         "intervals_95": {name: item.to_dict() for name, item in (report.intervals or {}).items()} or None,
         "breakdowns": {
-            **{
-                title: [_part(part) for part in getattr(report.breakdowns, title)]
-                for title in ("ranges", "conditions", "scenes")
-            },
-            "visibilities": [_recall(item, scores.rules.match_m) for item in report.breakdowns.visibilities],
+            **{title: [_part(part) for part in rows] for title, rows in named},
+            "visibilities": [_recall(item, scores.rules.match_m) for item in parts.visibilities],
         },
     }
     with replacing(folder / "metrics_summary.json", "w") as file:
         json.dump(summary, file, indent=2, allow_nan=False)
     with replacing(folder / "tables.txt", "w") as file:
-        scenes = tables.parts_table("scene", report.breakdowns.scenes)
-        file.write(f"{report.text()}\n\n{scenes}\n")
+        file.write(f"{report.text()}\n\n{tables.parts_table('scene', scenes)}\n")
     curves = class_curves(report.evaluation.matches)
     for name, draw in (("precision_recall", plots.precision_curves), ("true_positive_errors", plots.error_curves)):
         with replacing(folder / f"{name}.png") as file:
