@@ -1,9 +1,10 @@
 """A program that is killed, and started again, until it is through: python killed.py sweep|export FOLDER SEED KILLS.
 
-Each start is a fork of this process, which imports no torch, so that a start takes milliseconds. Half of the starts are
-killed (SIGKILL) from outside at a random moment; the others from inside, before a certain file operation, so that every
-kind of half-done work occurs. FOLDER/0, FOLDER/1, ... each hold a run from nothing to the end; there are so many that
-KILLS are reached. FOLDER/whole is an uninterrupted run. Prints numbers as JSON.
+Each start is a fork of this process, which imports no torch, so that a start takes milliseconds. By turns a start is
+killed (SIGKILL) from outside at a random moment; from inside before a certain file operation; and by the kernel in the
+middle of writing a certain file, which then has its first bytes alone. FOLDER/0, FOLDER/1, ... each hold a run from
+nothing to the end; there are so many that KILLS are reached. FOLDER/whole is an uninterrupted run. Prints numbers as
+JSON.
 """
 
 import contextlib
@@ -12,6 +13,7 @@ import io
 import json
 import os
 import random
+import resource
 import signal
 import sys
 import time
@@ -20,6 +22,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -64,15 +67,16 @@ def export(folder: Path) -> None:
         TOOL.main(words)
 
 
-def start(program: Callable[[Path], None], folder: Path, die_before: int | None) -> int:
-    """Fork; the child is through with exit code 0, or kills itself before a file operation."""
+def start(program: Callable[[Path], None], folder: Path, hook: Callable[[str, tuple], None] | None) -> int:
+    """Fork; the child is through with exit code 0, or is killed by an audit hook."""
     pid = os.fork()
     if pid:
         return pid
     code = 1
     try:
-        if die_before is not None:
-            sys.addaudithook(killer(die_before))
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # a file beyond its limit kills
+        if hook is not None:
+            sys.addaudithook(hook)
         program(folder)
         code = 0
     except BaseException:
@@ -80,36 +84,44 @@ def start(program: Callable[[Path], None], folder: Path, die_before: int | None)
     os._exit(code)
 
 
-def killer(place: int) -> Callable[[str, tuple], None]:
-    """An audit hook that kills this process before the file operation of that place, counted from 1."""
+def killer(place: int, torn: bool) -> Callable[[str, tuple], None]:
+    """An audit hook that kills this process before the file operation of that place, counted from 1.
+
+    Args:
+        place: number of the operation.
+        torn: count files that are opened for writing, and kill when that one reaches some hundred bytes.
+    """
     operations = count(1)
 
     def look(event: str, details: tuple) -> None:
         writes = event == "open" and isinstance(details[1], str) and set(details[1]) & set("wa+")
-        if (writes or event in WRITES) and next(operations) == place:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if (writes or (event in WRITES and not torn)) and next(operations) == place:
+            if not torn:
+                os.kill(os.getpid(), signal.SIGKILL)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (400, 400))
 
     return look
 
 
-def kills(rng: random.Random, operations: int, seconds: float) -> Iterator[tuple[int | None, float | None]]:
-    """Deaths by turns: before which operation (every one has its turn), or after how many seconds."""
+def deaths(rng: random.Random, operations: int, seconds: float) -> Iterator[tuple[str, Any]]:
+    """Kinds of death by turns: an audit hook for every operation, or after how many seconds."""
     for place in count():
-        yield 1 + 7 * place % operations, None
-        yield None, rng.uniform(0, seconds)
+        yield "before an operation", killer(1 + 7 * place % operations, torn=False)
+        yield "at random", rng.uniform(0, seconds)
+        yield "while writing", killer(1 + 7 * place % (operations // 2), torn=True)
 
 
-def run_to_the_end(program: Callable[[Path], None], folder: Path, deaths: Iterator, numbers: Counter) -> None:
+def run_to_the_end(program: Callable[[Path], None], folder: Path, chosen: Iterator, numbers: Counter) -> None:
     """Start and kill until the program is through."""
     while True:
-        die_before, after_s = next(deaths)
-        pid = start(program, folder, die_before)
-        if after_s is not None:
-            time.sleep(after_s)
+        kind, how = next(chosen)
+        pid = start(program, folder, None if kind == "at random" else how)
+        if kind == "at random":
+            time.sleep(how)
             os.kill(pid, signal.SIGKILL)  # not yet waited for: the process is there, perhaps through
         status = os.waitpid(pid, 0)[1]
         if os.WIFSIGNALED(status):
-            numbers["killed inside" if after_s is None else "killed at random"] += 1
+            numbers[kind] += 1
             numbers["left temporary files"] += any(path.name.startswith(".") for path in folder.rglob(".*"))
         elif os.WEXITSTATUS(status):
             sys.exit("the program failed")
@@ -126,10 +138,10 @@ def main() -> None:
     begin_s = time.perf_counter()
     os.waitpid(start(program, folder / "whole", None), 0)
     seconds = time.perf_counter() - begin_s
-    deaths, numbers = kills(random.Random(seed), operations, share * seconds), Counter()
+    chosen, numbers = deaths(random.Random(seed), operations, share * seconds), Counter()
     for run in count():
-        run_to_the_end(program, folder / str(run), deaths, numbers)
-        if numbers["killed inside"] + numbers["killed at random"] >= enough:
+        run_to_the_end(program, folder / str(run), chosen, numbers)
+        if numbers.total() - numbers["left temporary files"] >= enough:
             break
     heavy = {"torch", "mmengine", "mmcv", "mmdet3d"} & {module.partition(".")[0] for module in sys.modules}
     print(json.dumps({**numbers, "runs": run + 1, "seconds": seconds, "heavy": sorted(heavy)}))
