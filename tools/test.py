@@ -36,15 +36,19 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         "--format-only", action="store_true", help="write the leaderboard's files, score nothing, need no annotations"
     )
-    parser.add_argument("--tta", action="store_true", help="test-time augmentation; always report it separately")
+    parser.add_argument(
+        "--tta", action="store_true", help="test-time augmentation: scores tta/..., files in WORK_DIR/tta"
+    )
     add_shared_arguments(parser)
     return parser.parse_args()
 
 
 def use_tta(cfg: Config) -> None:
-    """Wrap the model and the test pipeline in the config's test-time augmentation."""
+    """Wrap the model and the test pipeline in the config's test-time augmentation; its scores have their own name."""
     if "tta_model" not in cfg or "tta_pipeline" not in cfg:
         raise InputError("--tta: expected tta_model and tta_pipeline in the config")
+    for evaluator in cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]:
+        evaluator["prefix"] = "tta"
     cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
     cfg.model = ConfigDict(**cfg.tta_model, module=cfg.model)
 
@@ -54,12 +58,13 @@ def main() -> None:
     args = parse_args()
     check_checkpoint(args.checkpoint)
     cfg = load_config(args)
+    out_dir = Path(cfg.work_dir, "tta") if args.tta else Path(cfg.work_dir)
     if isinstance(cfg.test_evaluator, dict) and cfg.test_evaluator.get("type") in REPORTING:
-        cfg.test_evaluator.setdefault("out_dir", cfg.work_dir)
+        cfg.test_evaluator.setdefault("out_dir", str(out_dir))
     if args.split:
         use_split(cfg, args.split)
     if args.format_only:
-        check_writable(Path(format_only(cfg, str(Path(cfg.work_dir) / "submission"))), "--work-dir")
+        check_writable(Path(format_only(cfg, str(out_dir / "submission"))), "--work-dir")
     if args.tta:
         use_tta(cfg)
     if args.show_dir:

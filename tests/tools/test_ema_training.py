@@ -1,4 +1,4 @@
-"""RLSeg's recipe on tiny scans: averaged weights across a resume, safe to load, used by tests; votes of views."""
+"""RLSeg's recipe on tiny scans: averaged weights across a resume, safe to load, used by tests; seeds; votes."""
 
 import runpy
 import sys
@@ -79,6 +79,15 @@ def test_average_follows_its_formula_across_the_resume(trained):
         assert torch.allclose(average[step], expected, atol=1e-6)
 
 
+def test_the_seed_fixes_every_weight(trained, data, tmp_path, monkeypatch):
+    """Initial weights, order of scans, augmentations and mixes of another training are the same."""
+    options = ["--cfg-options", *OPTIONS, "train_cfg.max_iters=2"]
+    assert run_tool(monkeypatch, "train.py", CONFIG, *data, "--work-dir", tmp_path, *options) == 0
+    first, again = (torch.load(folder / "iter_2.pth", weights_only=True) for folder in (trained, tmp_path))
+    for weights in ("state_dict", "ema_state_dict"):
+        assert all(torch.equal(first[weights][name], again[weights][name]) for name in first[weights])
+
+
 def test_tests_use_the_averaged_weights_and_votes_are_a_score_of_their_own(trained, data, tmp_path, monkeypatch):
     """The hook, which would swap weights before a test, gives the scores of the average without any hook."""
     saved = torch.load(trained / "iter_6.pth", weights_only=True)
@@ -92,6 +101,7 @@ def test_tests_use_the_averaged_weights_and_votes_are_a_score_of_their_own(train
         arguments = [CONFIG, checkpoint, *data, "--work-dir", tmp_path / name, *more]
         arguments += OPTIONS if "--cfg-options" in more else ["--cfg-options", *OPTIONS]
         assert run_tool(monkeypatch, "test.py", *arguments) == 0
-        matrices[name] = np.load(tmp_path / name / "confusion_matrix.npy", allow_pickle=False)
+        folder = tmp_path / name / ("tta" if "--tta" in more else "")
+        matrices[name] = np.load(folder / "confusion_matrix.npy", allow_pickle=False)
     assert np.array_equal(matrices["saved"], matrices["average"])
     assert matrices["votes"].sum() == matrices["saved"].sum() == 800  # every labelled point of two scans, once

@@ -127,11 +127,14 @@ def test_weights_of_the_command_line_win_over_those_of_the_config(trained, data,
     assert np.array_equal(plain, other)
 
 
-def test_tta_gives_scores(trained, data, tmp_path, monkeypatch):
+def test_tta_gives_scores_of_its_own(trained, data, tmp_path, monkeypatch):
     arguments = [CONFIG, checkpoint_of(trained), *data, "--tta", "--work-dir", tmp_path, "--show-dir", tmp_path / "png"]
     assert run_tool(monkeypatch, "test.py", *arguments, *options()) == 0
     assert sorted(p.name for p in (tmp_path / "png").iterdir()) == [f"08_{k:06d}.png" for k in range(3)]
-    assert np.load(tmp_path / "confusion_matrix.npy", allow_pickle=False).sum() == 3 * 600
+    assert np.load(tmp_path / "tta/confusion_matrix.npy", allow_pickle=False).sum() == 3 * 600
+    assert not (tmp_path / "confusion_matrix.npy").exists()  # the place of the scores without it
+    (scores,) = (json.loads(path.read_text()) for path in tmp_path.glob("*/*.json") if path.parent.name[0] == "2")
+    assert {"tta/mIoU", "tta/mIoU_present"} <= set(scores) and "mIoU" not in scores
 
 
 def test_checkpoint_of_another_model_is_refused(trained, data, tmp_path, monkeypatch, capsys):
