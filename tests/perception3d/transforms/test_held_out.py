@@ -17,14 +17,16 @@ ROOT = Path(__file__).resolve().parents[3]
 CONFIGS = sorted(path for path in (ROOT / "configs").rglob("*.py") if "_base_" not in path.parts)
 
 
+SCORING = ("val_dataloader", "test_dataloader", "test_pipeline", "tta_pipeline")
+
+
 def corruptions_in(part):
-    """Every corruption that a part of a config names, wherever it stands."""
+    """Every corruption that a part of a config names, in whatever transform, and every data set of corrupted scans."""
     if isinstance(part, dict):
-        kind = str(part.get("type", "")).rpartition(".")[2]
-        if kind == "CorruptPoints":
+        if "corruption" in part:
             yield part["corruption"]
-        if kind == "RandomCorruption":
-            yield from (choice["corruption"] for choice in part["choices"])
+        if "Corrupted" in str(part.get("type", "")).rpartition(".")[2] and "corruption" not in part:
+            yield "corrupted files"
         for value in part.values():
             yield from corruptions_in(value)
     elif isinstance(part, (list, tuple)):
@@ -33,19 +35,25 @@ def corruptions_in(part):
 
 
 def trained_on(config):
-    return set(corruptions_in(config.train_dataloader.to_dict())) if config.get("train_dataloader") else set()
+    """What a config names anywhere but in what it scores: pipelines may be switched by hooks, or stand in variables."""
+    return {*corruptions_in({key: value for key, value in config.to_dict().items() if key not in SCORING})}
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_no_config_trains_on_what_is_scored(path):
-    assert trained_on(Config.fromfile(path)) & HELD_OUT == set()
+    assert trained_on(Config.fromfile(path)) & {*HELD_OUT, "corrupted files"} == set()
 
 
-def test_a_config_that_would_is_found():
-    fog = dict(type="perception3d.CorruptPoints", corruption="fog", level="light")
+@pytest.mark.parametrize("kind", ["CorruptPoints", "LoadCorruptedSweeps", "OneOfTomorrow"])
+def test_a_config_that_would_is_found(kind):
+    fog = dict(type=f"perception3d.{kind}", corruption="fog", level="light")
     nested = dict(type="PolarMix", pre_transform=[dict(type="LoadX"), fog])
     config = Config(dict(train_dataloader=dict(dataset=dict(dataset=dict(pipeline=[nested])))))
-    assert trained_on(config) & HELD_OUT == {"fog"}
+    assert trained_on(config) == {"fog"}
+    assert trained_on(Config(dict(custom_hooks=[dict(type="SwitchHook", switch_pipeline=[nested])]))) == {"fog"}
+    assert trained_on(Config(dict(test_dataloader=config.train_dataloader, val_dataloader=None))) == set()
+    files = dict(type="perception3d.CorruptedSemanticKittiDataset", data_root="data/SemanticKITTI-C")
+    assert trained_on(Config(dict(train_dataloader=dict(dataset=files)))) == {"corrupted files"}
 
 
 def test_some_config_does_train_on_corruptions():
