@@ -9,3 +9,8 @@ mini_class_weight = [
     *(2.2, 9.8, 14.2, 3.8, 4.1, 6.2, 14.2, 14.2),
     *(1.0, 2.7, 1.3, 2.7, 1.5, 1.9, 1.2, 3.5, 1.3, 3.7, 4.9),
 ]
+# Shares of the whole training split, from the counts of points in the study's code base:
+study_class_weight = [
+    *(2.0, 11.4, 9.6, 5.7, 5.3, 9.5, 13.7, 18.2),
+    *(1.3, 3.0, 1.4, 4.2, 1.3, 1.7, 1.0, 3.6, 1.5, 4.7, 7.4),
+]

@@ -4,5 +4,10 @@ _base_ = [
     "../_base_/datasets/semantickitti.py",
     "../_base_/models/cylinder3d.py",
     "../_base_/schedules/segmentation_sgd_64e.py",
+    "../_base_/augmentations/study.py",
+    "../_base_/class_weights_semantickitti.py",
 ]
-train_dataloader = dict(batch_size=1)
+model = dict(loss_ce=dict(class_weight=_base_.study_class_weight))
+train_dataloader = dict(
+    batch_size=1, dataset=dict(pipeline=[*_base_.load_pipeline, *_base_.study_augmentations, _base_.pack])
+)
