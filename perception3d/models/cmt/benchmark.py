@@ -198,10 +198,14 @@ def _written_out(attention: PackedAttention) -> Callable[..., Tensor]:
 
 
 def _first_pass(model: CMTDetector, batch: Any, device: torch.device) -> tuple[HeadOutputs, float]:
-    """Raw outputs, and the peak memory in MB."""
+    """Raw outputs, and the peak memory in MB.
+
+    Convolutions keep their float32 here: in TF32 the last bits of their inputs make differences of 1e-3.
+    """
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    outputs = model(**model.data_preprocessor(batch), mode="tensor")
+    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+        outputs = model(**model.data_preprocessor(batch), mode="tensor")
     if device.type == "cuda":
         return outputs, torch.cuda.max_memory_allocated(device) / 2**20
     return outputs, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10

