@@ -108,7 +108,9 @@ def browse_config(args: argparse.Namespace) -> Iterator[Path]:
 
 
 def thinned(items: Sequence[Item], args: argparse.Namespace) -> Sequence[Item]:
-    """Every ``--every``-th item, ``--limit`` at most."""
+    """Every ``--every``-th item, ``--limit`` at most; checks the numbers that all sources share."""
+    if not 0 < args.half_extent < float("inf"):
+        raise InputError(f"--half-extent: expected metres above 0, found {args.half_extent:g}")
     for option, value in (("--every", args.every), ("--limit", args.limit)):
         if value is not None and value < 1:
             raise InputError(f"{option}: expected at least 1, found {value}")

@@ -77,6 +77,8 @@ def test_one_keyframe_by_its_token(keyframes, tmp_path, capsys):
         (["--version", "v1.0-test"], "v1.0-test: expected the folder of the tables, found none"),
         (["--lidarseg"], "lidarseg.json: expected labels of samples/LIDAR_TOP"),
         (["--limit", "0"], "--limit: expected at least 1, found 0"),
+        (["--half-extent", "-1"], "--half-extent: expected metres above 0, found -1"),
+        (["--half-extent", "nan"], "--half-extent: expected metres above 0, found nan"),
         (["--every", "-1"], "--every: expected at least 1, found -1"),
     ],
 )
