@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import copy
+import os
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.dataset import worker_init_fn
 from mmengine.device import get_device
 from mmengine.hooks import Hook
 from mmengine.registry import DATASETS, LOOPS, init_default_scope
@@ -16,6 +20,8 @@ from mmengine.runner import Runner
 
 from corruptions.core import InputError
 from perception3d.checkpoints import load_weights
+
+LOOK_EVERY_S = 1.0
 
 
 class LoadedModel:
@@ -50,11 +56,37 @@ class LoadedModel:
         dataloader = copy.deepcopy(self._config.test_dataloader)
         dataloader.dataset = dataset
         dataloader.persistent_workers = False  # each setting has its own workers, which end with it
+        if "worker_init_fn" not in dataloader:
+            quiet = dataloader.pop("disable_subprocess_warning", False)  # mmengine reads it with its own function alone
+            options = dict(num_workers=dataloader.get("num_workers", 0), rank=0, seed=self._runner.seed)
+            dataloader.worker_init_fn = dict(
+                type=init_worker, parent=os.getpid(), disable_subprocess_warning=quiet, **options
+            )
         loop = LOOPS.build(
             self._config.test_cfg,
             default_args={"runner": self._runner, "dataloader": dataloader, "evaluator": dict(evaluator)},
         )
         return loop.run(), loop.dataloader.dataset
+
+
+def init_worker(worker_id: int, parent: int, **options: Any) -> None:
+    """Begin a worker of a DataLoader as mmengine does; it ends when its parent is killed.
+
+    Torch's own watch lets it leave its loop, and then it waits for ever to hand on what nobody will take.
+
+    Args:
+        worker_id: number of the worker.
+        parent: process id of the parent.
+        options: of mmengine's function.
+    """
+    worker_init_fn(worker_id, **options)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(LOOK_EVERY_S)
+    os._exit(1)
 
 
 def check_test_set(config: Config, name: str) -> str:
