@@ -202,7 +202,9 @@ def _dress(faces: _Faces, rgb: NDArray[np.float32]) -> None:
     """Hair above the head, trousers or skirt below the hips, a top between them."""
     cloth = np.isin(faces.label, PEOPLE) & (faces.material == Material.CLOTH)
     x, y, z = faces.middle[cloth].T
-    low = (z < 0.96) & (np.abs(y) < 0.21) & (x > -0.3)
+    levels = faces.corners[cloth][:, :, 2]
+    # Half way between the ends, not the mean of the corners: a facet of two triangles is one garment.
+    low = ((levels.min(axis=1) + levels.max(axis=1)) / 2 < 0.96) & (np.abs(y) < 0.21) & (x > -0.3)
     key = faces.key[cloth]
     colour = rgb[cloth]
     colour[low] = picked(TROUSERS, key[low], 500)

@@ -20,6 +20,7 @@ KERB_M = 0.15
 SITE_M = 14.0  # depth of a work site
 BAY_M = 0.06  # parking bays are paved, a low step above the road
 SKIRT_M = 0.35
+WALK_M = 2.5  # width of the sidewalks of a side street
 # Kinds of lot by theme of the street. Each side draws them like cards, so that no kind is ever long absent.
 THEMES = {
     "urban": ("facade",) * 3 + ("garden",) * 3 + ("green",) * 2 + ("plaza",) * 2 + ("yard",),
@@ -180,9 +181,9 @@ def _side_street(frame: Frame, lot: Lot) -> list[Mesh]:
     """A road square to the main one between two sidewalks."""
     near, far = sorted((lot.side * lot.road_m, lot.side * LIMIT_M))
     cuts = (
-        (0.0, 2.5, Label.SIDEWALK, KERB_M),
-        (2.5, lot.length_m - 2.5, Label.ROAD, 0.0),
-        (lot.length_m - 2.5, lot.length_m, Label.SIDEWALK, KERB_M),
+        (0.0, WALK_M, Label.SIDEWALK, KERB_M),
+        (WALK_M, lot.length_m - WALK_M, Label.ROAD, 0.0),
+        (lot.length_m - WALK_M, lot.length_m, Label.SIDEWALK, KERB_M),
     )
     return [
         patch(frame, lot.start_m + low, lot.start_m + high, near, far, label, lift) for low, high, label, lift in cuts

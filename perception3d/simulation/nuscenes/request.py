@@ -9,7 +9,7 @@ from typing import Any
 
 from corruptions.core import InputError
 
-FORMAT_VERSION = 3  # of the world and the rig: a change of bytes is a new one
+FORMAT_VERSION = 4  # of the world and the rig: a change of bytes is a new one
 KEYFRAME_S = 0.5
 SWEEPS = 10  # LiDAR turns from one keyframe to the next, at 20 Hz
 MAX_KEYFRAMES = 40  # as in the real scenes

@@ -8,6 +8,7 @@ import pytest
 
 from corruptions.core import InputError
 from perception3d.conventions import NUSCENES_LIDARSEG_CLASS_OF
+from perception3d.simulation.blocks import plan, zones
 from perception3d.simulation.labels import Label, moving
 from perception3d.simulation.nuscenes import keyframes, rig, writer
 from perception3d.simulation.nuscenes.categories import (
@@ -19,6 +20,7 @@ from perception3d.simulation.nuscenes.categories import (
 )
 from perception3d.simulation.nuscenes.drive import Drive, street_of, timestamp_us
 from perception3d.simulation.nuscenes.lidar_top import firings
+from perception3d.simulation.nuscenes.maps import strips
 from perception3d.simulation.nuscenes.request import MINI_TRAIN, MINI_VAL, PRESETS, Request, scene_names
 from perception3d.simulation.nuscenes.tables import PER_SCENE, write_tables
 from perception3d.simulation.street import START_M, Frame
@@ -230,6 +232,21 @@ def test_scenes_differ_and_the_ego_vehicle_drives_smoothly():
     # It drives where it points, within a degree.
     assert poses[0][:3, 0] @ step / np.linalg.norm(step) > np.cos(np.radians(1.0))
     assert timestamp_us("scene-0061", 21) - timestamp_us("scene-0061", 1) == 1_000_000
+
+
+def test_side_streets_and_car_parks_are_on_the_map():
+    street, lot = next(
+        (street, lot) for number in range(60) for street in [street_of(0, f"scene-{number:04d}")]
+        for lot in plan(street, 4) if lot.kind == "crossing"
+    )  # fmt: skip
+    found = list(strips(street))
+    assert (lot.start_m + 2.5, lot.end_m - 2.5, *sorted((lot.side * lot.road_m, lot.side * 88.0))) in found
+    bays = [(other, zone) for other in plan(street, 5) for zone in zones(other) if zone.label == Label.PARKING]
+    assert bays
+    for other, zone in bays:
+        across = sorted((other.side * zone.inner_m, other.side * zone.outer_m))
+        assert (other.start_m, other.end_m, *across) in found
+    assert all(start < end and low < high for start, end, low, high in found)
 
 
 def test_some_ego_vehicles_wait():
