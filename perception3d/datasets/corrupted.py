@@ -23,6 +23,7 @@ class CorruptedSemanticKittiDataset(SemanticKittiDataset):
         data_root: the folder ``SemanticKITTI-C``, or the one that holds it.
         setting: "fog_heavy" (Yan et al., exports) or "fog/heavy" (Robo3D).
         sequence: the sequence that the scans were made from, where the folders do not say it.
+        ann_file: not read; taken so that any config's test set can be turned into this one.
         metainfo: overrides, as for ``SemanticKittiDataset``.
         base: further arguments of ``SemanticKittiDataset`` (``pipeline``, ``test_mode``, ``indices``, ...).
 
@@ -36,13 +37,14 @@ class CorruptedSemanticKittiDataset(SemanticKittiDataset):
         data_root: str,
         setting: str,
         sequence: str = "08",
+        ann_file: str | None = None,
         metainfo: Mapping[str, Any] | None = None,
         **base: Any,
     ) -> None:
         self.folders = find_folders(Path(data_root))
         self.setting = setting
         self.sequence = sequence
-        given = dict(metainfo or {})
+        given = {"dataset": "semantickitti", **(metainfo or {})}
         if self.folders.layout == ROBO3D:
             train_ids = given.get("seg_label_mapping", SEMANTICKITTI_TRAIN_IDS)
             given["seg_label_mapping"] = {**ROBO3D_TRAIN_IDS, **train_ids}

@@ -20,6 +20,7 @@ from perception3d.datasets.corrupted_folders import ROBO3D as ROBO3D_LAYOUT
 from perception3d.datasets.corrupted_folders import SETTINGS, find_folders
 from perception3d.datasets.semantickitti_infos import list_infos, write_infos
 from perception3d.metrics.confusion import confusion_matrix
+from perception3d.submission.segmentation_folder import prediction_folder
 
 LOAD = [
     {"type": "perception3d.LoadLidarPoints"},
@@ -77,6 +78,17 @@ def exported(source, tmp_path_factory) -> dict[str, Path]:
         name: export(semantickitti(source), suite, out[name], seed=SEED, with_clean=True).root
         for name, suite in SUITES.items()
     }
+
+
+def test_predictions_of_corrupted_files_are_written_for_their_scores(exported, tmp_path):
+    """As ``tools/test.py --format-only`` and ``tools/score.py`` need them, from a config with an info file."""
+    dataset = read_back(exported["semantickitti_c"], "fog_heavy", ann_file="infos_val.pkl")
+    folder = prediction_folder(tmp_path, dataset.metainfo)
+    for index in range(len(dataset)):
+        sample = dataset[index]["data_samples"]
+        folder.write(sample.metainfo, np.full(len(sample.gt_pts_seg.pts_semantic_mask), 3))
+    names = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.label"))
+    assert names == [f"sequences/08/predictions/{frame}.label" for frame in ("000000", "000004")]
 
 
 def label_by_height(points: np.ndarray) -> np.ndarray:
