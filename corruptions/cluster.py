@@ -50,8 +50,8 @@ def connected(address: str | None) -> Iterator[Cluster | None]:
     """A connection to a Ray cluster for a ``with`` block; None without an address.
 
     Args:
-        address: "HOST:PORT" of the head node, "auto" for the cluster that this machine is part of, "local" for a new
-            one of this machine alone.
+        address: "HOST:PORT" of the head node of the cluster that this machine is part of, "auto" to find it, "local"
+            for a new one of this machine alone.
 
     Raises:
         InputError: without Ray, or where no cluster answers.
@@ -81,7 +81,12 @@ def connected(address: str | None) -> Iterator[Cluster | None]:
 
 def _check_answer(address: str) -> None:
     """Look whether anything listens: Ray would try for minutes, and then end the process."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if "://" in address:
+        raise InputError(
+            f"--ray {address}: expected HOST:PORT, auto or local, found an address of another kind; run the command "
+            "on a node of the cluster"
+        )
+    host, _, port = address.rpartition(":")
     if not (host and port.isdecimal()):
         return
     try:
