@@ -7,6 +7,7 @@ python tools/sweep.py CMT_CONFIG CHECKPOINT --suite multicorrupt --work-dir W --
 Corruptions are applied while the test set is loaded. Each setting leaves a row in W/rows/SUITE, so an interrupted sweep
 goes on where it was, and settings that failed are tried again. Ends with the table; tools/report.py W draws it. With
 --seeds each seed has its own folder W/seedN, and W/SUITE_seeds.md the means over them; --curve works in W/curves.
+With --launcher or --ray several processes share the settings and leave the same rows (configs/robustness/README.md).
 
 Exit status: 0 every chosen setting has a score, 1 a setting failed, 2 bad input, 130 interrupted.
 """
@@ -100,18 +101,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = select(chosen_suite, args.corruptions, args.levels)
     check_checkpoint(args.checkpoint)
     config = load_config(args)
+    task_of(config).check(config, args.config, settings)
     if args.workers is not None:
         check_within("--workers", args.workers, 0, whole=True)
         config.test_dataloader.num_workers = args.workers
-    task_of(config).check(config, args.config, settings)
-    origin = {
-        "command": shlex.join(["python", "tools/sweep.py", *arguments]),
-        "config": args.config,
-        "checkpoint": args.checkpoint,
-        "device": device_name(),
-        "versions": versions(),
-    }
-    sweep = Sweep(config, Path(args.checkpoint), chosen_suite, [clean_setting(chosen_suite), *settings], origin)
     work_dir = Path(config.work_dir) / "curves" if args.curve else Path(config.work_dir)
     with contextlib.ExitStack() as stack:
         if args.ranks != "none":
@@ -119,6 +112,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         else:
             nodes = stack.enter_context(connected(args.ray))
             processes = Nodes(nodes) if nodes else OneProcess()
+        origin = {
+            "command": shlex.join(["python", "tools/sweep.py", *arguments]),
+            "config": args.config,
+            "checkpoint": args.checkpoint,
+            "device": device_name(),
+            "versions": versions(),
+        }
+        sweep = Sweep(config, Path(args.checkpoint), chosen_suite, [clean_setting(chosen_suite), *settings], origin)
         failed = score(args, sweep, work_dir, processes)
     if failed:
         print(f"failed: {', '.join(failed)}; the same command tries them again", file=sys.stderr)
@@ -142,7 +143,7 @@ def score(args: argparse.Namespace, sweep: Sweep, work_dir: Path, processes: Pro
 
 
 def silent(line: str) -> None:
-    """Print nothing."""
+    """Print nothing: the first process says it."""
 
 
 def say(line: str) -> None:
