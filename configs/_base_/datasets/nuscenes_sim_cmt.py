@@ -1,4 +1,4 @@
-# Simulated nuScenes for the small CMTs: images of 352 x 128 out of 400 x 225, the keyframe's sweep and four before it.
+# Simulated nuScenes for the small CMT: images of 352 x 128 out of 400 x 225, the keyframe's sweep and four before it.
 #   python tools/simulate.py nuscenes --out data/nuscenes-sim --preset train --scenes 60 --keyframes 5 \
 #       --resolution 225x400 --workers 2
 #   python tools/create_data.py nuscenes --root-path data/nuscenes-sim
@@ -8,7 +8,7 @@
 _base_ = ["./nuscenes_cmt.py"]
 data_root = "data/nuscenes-sim"
 info_root = "data/infos/nuscenes-sim"
-model_range_m = [-51.2, -51.2, -5.0, 51.2, 51.2, 3.0]  # of the models cmt_tiny and cmt_small
+model_range_m = [-51.2, -51.2, -5.0, 51.2, 51.2, 3.0]  # of the model cmt_tiny
 load_lidar = dict(type="perception3d.LoadLidarSweeps", sweeps_num=4)
 augment_bev = dict(
     type="perception3d.AugmentBEV",
