@@ -70,7 +70,8 @@ class Ranks:
         for finished in self._results(scoring.prepare(), todo):
             keep(work_dir, finished)
             row = finished[0]
-            self._tell({"text": progress(row), "failed": [row.setting["folder"]] if row.score is None else []})
+            failure = [row.setting["folder"]] if row.score is None else []
+            self._tell({"text": progress(row), "seconds": row.run["seconds"], "failed": failure})
             failed += self._hear(countdown)
         while self.first and countdown.done < len(todo):
             failed += self._hear(countdown)
@@ -107,7 +108,7 @@ class Ranks:
         failed: list[str] = []
         while self.first and self._is_set(key := f"news{countdown.done + 1}"):
             news = json.loads(self._get(key))
-            countdown.advance(news["text"])
+            countdown.advance(news["text"], news["seconds"])
             failed += news["failed"]
         return failed
 

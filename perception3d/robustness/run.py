@@ -58,7 +58,7 @@ def run_settings(
         held = [] if clean_is_through else [item for item in held if item[0].score is None]
         for row, scene in ready:
             keep(work_dir, (row, scene))
-            countdown.advance(progress(row))
+            countdown.advance(progress(row), row.run["seconds"])
             written.append(row)
     return written
 
@@ -128,10 +128,12 @@ class Countdown:
     def __init__(self, total: int, say: Callable[[str], None]) -> None:
         self.done = 0
         self._total, self._say = total, say
-        self._started_s = time.perf_counter()
+        self._started_s = 0.0
 
-    def advance(self, text: str) -> None:
-        """One more setting is done, and ``text`` says how."""
+    def advance(self, text: str, seconds: float) -> None:
+        """One more setting is done, in so many seconds, and ``text`` says how."""
+        if not self.done:  # the clock starts with the first setting, not when the processes load their models
+            self._started_s = time.perf_counter() - seconds
         self.done += 1
         left_s = (time.perf_counter() - self._started_s) / self.done * (self._total - self.done)
         self._say(f"[{self.done:{len(str(self._total))}}/{self._total}] {text}  ETA {duration(left_s)}")
