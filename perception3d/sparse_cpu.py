@@ -157,14 +157,10 @@ def _sum_products(features: Tensor, weight: Tensor, pairs: Pairs, to_out: bool) 
 def _grad_weight(features: Tensor, grad_out: Tensor, weight: Tensor, pairs: Pairs) -> Tensor:
     sums = pairs.sums(to_out=True)
     out = torch.empty_like(weight)
-    if pairs.centre >= 0:
-        torch.mm(features.T, grad_out, out=out[pairs.centre])
-    arrays = [tensor.detach().numpy() for tensor in (features, grad_out)]
-    jobs = [
-        functools.partial(weight_gradient, *arrays, part.numpy(), sums.sources, sums.targets, sums.starts, k, len(out))
-        for k, part in enumerate(out)
-        if k != pairs.centre
-    ]
+    arrays = [tensor.detach().numpy() for tensor in (features, grad_out, out)]
+    fixed = (*arrays, sums.sources, sums.targets, sums.starts, pairs.centre)
+    longest_first = sorted(range(len(out)), key=lambda k: k != pairs.centre)
+    jobs = [functools.partial(weight_gradient, *fixed, k) for k in longest_first]
     _run(jobs, _threads(len(sums.sources) * weight[0].numel()))
     return out
 

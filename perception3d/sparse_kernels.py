@@ -130,29 +130,34 @@ def weight_gradient(
     sources: NDArray[np.int32],
     targets: NDArray[np.int32],
     starts: NDArray[np.int64],
+    centre: int,
     k: int,
-    volume: int,
 ) -> None:
-    """Write the gradient ``out`` (C_in, C_out) of the weight of offset ``k`` of ``volume``.
+    """Write the gradient of the weight of offset ``k``.
 
     Args:
         features: (N, C_in).
         grad_out: (M, C_out) gradient of the output.
-        out: (C_in, C_out).
+        out: (K, C_in, C_out), of which [k] is written.
         sources: (P,) rows of ``features``, see :func:`arrange`.
         targets: (P,) rows of ``grad_out``.
         starts: (num_blocks * K + 1,).
+        centre: offset that maps each row to itself and has no pairs, or -1.
         k: kernel offset.
-        volume: number of kernel offsets K.
     """
-    width_in, width_out = out.shape
+    volume, width_in, width_out = out.shape
     most = SMALL_PRODUCT // (width_in * width_out)
     if most < 128:
         most = max(64, GATHERED_BYTES // (max(width_in, width_out) * features.itemsize))
     most = min(most, 2048)
-    inputs, gradients = np.empty((most, width_in), features.dtype), np.empty((most, width_out), features.dtype)
     part = np.empty((width_in, width_out), features.dtype)
-    out[:] = 0
+    out[k] = 0
+    if k == centre:
+        for start in range(0, len(features), most):
+            np.dot(features[start : start + most].T, grad_out[start : start + most], part)
+            out[k] += part
+        return
+    inputs, gradients = np.empty((most, width_in), features.dtype), np.empty((most, width_out), features.dtype)
     filled = 0
     for block in range(len(starts) // volume):
         start, end = starts[block * volume + k], starts[block * volume + k + 1]
@@ -163,8 +168,8 @@ def weight_gradient(
             start, filled = start + count, filled + count
             if filled == most:
                 np.dot(inputs.T, gradients, part)
-                out += part
+                out[k] += part
                 filled = 0
     if filled:
         np.dot(inputs[:filled].T, gradients[:filled], part)
-        out += part
+        out[k] += part

@@ -46,15 +46,16 @@ def test_any_blocks_give_the_dense_convolution(blocks, count, width_in, width_ou
 
 
 def down_and_up(count=1):
-    """Bits of strided and inverse convolutions and their gradients on ``count`` threads."""
+    """Bits of strided, submanifold and inverse convolutions and their gradients on ``count`` threads."""
     torch.manual_seed(0)
     down = SparseConv3d(5, 33, 2, stride=2, bias=False, indice_key="d")
+    level = SubMConv3d(33, 33, 3, padding=1, bias=False, indice_key="l")
     up = SparseInverseConv3d(33, 17, 2, bias=False, indice_key="d")
     inputs = voxels(5, torch.float32)
     features = inputs.features.requires_grad_(True)
     with sparse_benchmark.threads(count):
-        out = up(down(inputs)).features
-        gradients = torch.autograd.grad(out.square().sum(), [features, down.weight, up.weight])
+        out = up(level(down(inputs))).features
+        gradients = torch.autograd.grad(out.square().sum(), [features, down.weight, level.weight, up.weight])
     return [tensor.detach().numpy().tobytes() for tensor in (out, *gradients)]
 
 
