@@ -91,7 +91,7 @@ def benchmark_segmentation(args: argparse.Namespace) -> None:
 
     check_count("--repeat", args.repeat)
     points = load_points(args.scan)
-    print(markdown(measure(load_models(args.config, args.device), points, args.repeat)))
+    print(markdown(measure(load_models(args.config, args.device), points, args.repeat), args.device))
 
 
 def benchmark_cmt(args: argparse.Namespace) -> None:
