@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from spconv.core import ConvAlgo
 from spconv.pytorch import functional
+from threadpoolctl import threadpool_limits
 
 from perception3d.compat import repair_stack
 from perception3d.models.segmentation.partition import GridPartition
@@ -32,7 +33,8 @@ class Row:
         channels: input and output width.
         voxels: number of voxels.
         gflop: of the products over all pairs of voxels.
-        product_ms: the matrix products alone, on rows gathered before; processor time on one thread.
+        product_ms: the matrix products alone, on rows gathered before; processor time on one thread, by torch or by
+            numpy, whichever is faster.
         ours_ms: this project's convolution, likewise.
         spconv_ms: spconv's own code, likewise; with more threads it races.
         one_thread_ms: this project's, wall time, the least of the calls: the machine at its quietest.
@@ -85,17 +87,21 @@ def _row(features: torch.Tensor, filters: torch.Tensor, pairs: torch.Tensor, cou
         for rows, matrix in products:
             torch.mm(rows, matrix)
 
-    with threads(1):
+    def plain_numpy() -> None:
+        for rows, matrix in products:
+            np.dot(rows.numpy(), matrix.numpy())
+
+    with threads(1), threadpool_limits(1):
         difference = float((ours() - theirs()).abs().max())
-        product_ms, ours_ms, spconv_ms = map(
-            statistics.median, interleaved((plain, ours, theirs), repeat, time.thread_time)
+        torch_ms, numpy_ms, ours_ms, spconv_ms = map(
+            statistics.median, interleaved((plain, plain_numpy, ours, theirs), repeat, time.thread_time)
         )
     one_thread, two_threads = interleaved((threads(1)(ours), threads(2)(ours)), repeat, time.perf_counter)
     return Row(
         channels,
         voxels,
         sum(2e-9 * rows.numel() * matrix.shape[1] for rows, matrix in products),
-        product_ms,
+        min(torch_ms, numpy_ms),
         ours_ms,
         spconv_ms,
         min(one_thread),
