@@ -74,7 +74,7 @@ def _pickled_method(owner: Any, name: str) -> Any:
 
 
 def make_spconv_sound_on_cpu() -> None:
-    """Compute spconv's convolutions on CPU tensors with torch operations (spconv 2.3.8).
+    """Compute spconv's convolutions on CPU tensors by :mod:`perception3d.sparse_cpu` (spconv 2.3.8).
 
     Its CPU gather and scatter race with more than one thread, so results differ from run to run, and its backward asks
     for a CUDA stream. Modules, names, parameters and index pairs stay spconv's; CUDA tensors take spconv's own kernels.
