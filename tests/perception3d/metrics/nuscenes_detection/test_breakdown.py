@@ -119,7 +119,7 @@ def test_intervals_of_parts_come_from_the_drawn_scenes(evaluation):
 
 
 def test_tables_and_summary_hold_the_intervals_of_parts(evaluation, tmp_path):
-    copies = draw_scenes(evaluation.truth.scenes, 10, np.random.default_rng(0))
+    copies = draw_scenes(evaluation.truth.scenes, 3, np.random.default_rng(0))
     write_report(Report(evaluation, {}, copies), tmp_path)
     row = next(row for row in by_range(evaluation, copies) if row.name == "20-30 m")
     span = row.spread["mAP"]
