@@ -90,7 +90,7 @@ def measure(models: dict[str, LidarSegmentor], points: NDArray[np.float32], repe
 
 def _one_pass(model: LidarSegmentor, cloud: torch.Tensor) -> tuple[tuple[float, float, float], int]:
     times = [_now(cloud)]
-    voxels = model.partition([cloud])
+    voxels = model.voxelise([cloud])
     if model.encoder is None:
         _ = voxels.features
     times.append(_now(cloud))

@@ -8,6 +8,7 @@ import torch
 from mmdet3d.models.segmentors import Base3DSegmentor
 from torch import Tensor, nn
 
+from perception3d.models.segmentation.intensity import with_intensity_quantiles
 from perception3d.models.segmentation.partition import Voxels, majority_labels
 from perception3d.registry import MODELS
 
@@ -27,6 +28,8 @@ class LidarSegmentor(Base3DSegmentor):
             point features in each voxel.
         ignore_index: train id that is not scored.
         dropout: dropout rate before the classifier.
+        intensity_quantiles: take the intensity of a point as its quantile among the returns of the same distance
+            (:func:`with_intensity_quantiles`), so that attenuation does not matter.
         data_preprocessor: config of the data preprocessor.
         init_cfg: initialisation config.
     """
@@ -41,6 +44,7 @@ class LidarSegmentor(Base3DSegmentor):
         encoder: dict[str, Any] | None = None,
         ignore_index: int = 19,
         dropout: float = 0.0,
+        intensity_quantiles: bool = False,
         data_preprocessor: dict[str, Any] | None = None,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
@@ -53,11 +57,18 @@ class LidarSegmentor(Base3DSegmentor):
         self.losses = nn.ModuleDict({name: MODELS.build(cfg) for name, cfg in configs.items() if cfg is not None})
         self.num_classes = num_classes
         self.ignore_index = ignore_index
+        self.intensity_quantiles = intensity_quantiles
 
     def extract_feat(self, batch_inputs: dict[str, Any]) -> tuple[Tensor, Tensor, list[int]]:
         """Features (R, C), the row of each point of the batch in them, int64 (N,), and the points of each sample."""
-        voxels = self.partition(batch_inputs["points"])
+        voxels = self.voxelise(batch_inputs["points"])
         return *self.embed(voxels), voxels.points_per_sample
+
+    def voxelise(self, points: list[Tensor]) -> Voxels:
+        """Voxels of a batch of clouds, each (N_i, C >= 4) x, y, z in metres, intensity."""
+        if self.intensity_quantiles:
+            points = [with_intensity_quantiles(cloud) for cloud in points]
+        return self.partition(points)
 
     def embed(self, voxels: Voxels) -> tuple[Tensor, Tensor]:
         """Features (R, C) and the row of each point of the batch in them, int64 (N,)."""
