@@ -29,7 +29,7 @@ MODELS = [
 SIMULATION = ["open3d==0.20.0", *CAMERA]  # images and maps of the nuScenes format
 EXPORT = ["onnx", "onnxscript", "onnxruntime", "numpy<2"]
 CLUSTER = ["ray"]
-DEV = ["pytest", "hypothesis", "ruff", "mypy", *CLUSTER]
+DEV = ["pytest", "pytest-xdist", "hypothesis", "ruff", "mypy", *CLUSTER]
 
 setup(
     name="perception3d",

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Set up if needed, then lint, type check and tests. Options go to tools/setup_env.sh; words after -- go to pytest.
+# Set up if needed, then lint, type check and tests, in as many processes as there are processors, at most four (-n 0: in
+# one). Options go to tools/setup_env.sh; words after -- go to pytest.
 set -euo pipefail
 # threads that wait briefly before they sleep: longer spinning costs several times the work itself on a shared machine,
 # none at all as much on an idle one
@@ -17,4 +18,5 @@ echo "== ruff"
 echo "== mypy"
 "$bin/mypy"
 echo "== pytest"
-exec "$bin/python" -m pytest "$@"
+# the tests of a file stay together: they share what takes long to make
+exec "$bin/python" -m pytest -n auto --maxprocesses 4 --dist loadfile "$@"

@@ -73,6 +73,7 @@ model = dict(
         num_layers=2,
         num_heads=4,
         hidden_dims=192,
+        denoising=dict(max_groups=5),
         dropout=0.0,
         kernel_size=1,
         class_prior=0.01,
