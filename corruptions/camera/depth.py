@@ -9,10 +9,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from corruptions.camera.smoothing import along_edges, interpolated
 from corruptions.core import InputError, check_within
 
 SKY_M = np.float32(1e5)
 _GAP_RAD = np.radians(1.4)  # between rings of an HDL-32E
+_EDGE_CONTRAST = 0.05  # of full scale: what counts as an edge of a thing
 _NEAREST_M = 0.3  # nothing of interest is nearer to the camera, and the sweep's own vehicle is
 
 
@@ -47,13 +49,16 @@ def from_lidar(
     img_from_cam: NDArray[np.floating],
     background_m: NDArray[np.floating],
     gap_px: int | None = None,
+    image: NDArray[np.uint8] | None = None,
 ) -> NDArray[np.float32]:
     """Distance of the nearest LiDAR return in the image, and a background where none is near.
 
     A sweep is dense along its rings and sparse across them; pixels up to ``gap_px`` from a return take its distance.
-    Above the sensor's field of view things go on as its top rings saw them: walls and trees are taller than a LiDAR
-    looks, and sky given the distance of the wall below it only gets a thinner veil of its own colour. Edges of things
-    are off by up to half a ring's gap: right for a veil, not for occlusion.
+    Wider holes with returns both above and below them are no view of the sky but glass, wet or black things: they are
+    interpolated. Above the sensor's field of view things go on as its top rings saw them: walls and trees are taller
+    than a LiDAR looks, and sky given the distance of the wall below it only gets a thinner veil of its own colour.
+    Edges of things are off by up to half a ring's gap; with ``image`` they are moved to the edges of the image. Right
+    for a veil, not for occlusion.
 
     Args:
         points: (N, >= 3) x, y, z in the LiDAR frame.
@@ -61,6 +66,7 @@ def from_lidar(
         img_from_cam: (3, 3) intrinsics.
         background_m: (H, W) distance elsewhere, such as :func:`ground_plane`.
         gap_px: how far a return reaches; by default 1.4 degrees, a ring's distance in an HDL-32E.
+        image: uint8 (H, W, 3) of the camera, whose edges the result follows; none for no smoothing.
 
     Returns:
         float32 (H, W).
@@ -80,6 +86,10 @@ def from_lidar(
     nearest, away_px = _nearest_known(known)
     near = away_px <= gap_px
     depth_m = np.where(near, measured[known][nearest], background_m).astype(np.float32)
+    enclosed = ~near & np.logical_or.accumulate(near) & np.logical_or.accumulate(near[::-1])[::-1]
+    if enclosed.any():
+        depth_m[enclosed] = 1 / interpolated(1 / depth_m, near)[enclosed]
+        near = near | enclosed
 
     top_row, column = near.argmax(axis=0), np.arange(width)
     rings_end_rad = elevation_rad[known].max() - 2 * _GAP_RAD
@@ -88,7 +98,12 @@ def from_lidar(
     # a slit of sky between two trees would stand out as a bar of veil
     goes_on = goes_on[beside] & (np.abs(beside - column) <= 4 * gap_px)
     above = goes_on & (np.arange(height)[:, None] < top_row[beside])
-    return np.where(above & ~near, depth_m[top_row[beside], beside], depth_m)
+    depth_m = np.where(above & ~near, depth_m[top_row[beside], beside], depth_m)
+    if image is None:
+        return depth_m
+    grey = image.astype(np.float32).mean(axis=2) / 255
+    nearness = along_edges(1 / depth_m, grey, 2 * gap_px, _EDGE_CONTRAST)
+    return 1 / np.clip(nearness, 1 / SKY_M, 1 / _NEAREST_M)
 
 
 def _nearest_true(flags: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -46,7 +46,8 @@ def views_depth(results: Mapping[str, Any]) -> NDArray[np.float32]:
             points = _keyframe_points(results["lidar_points"])
         cam_from_lidar = results["lidar2cam"][index]
         ground = _ground(results, cam_from_lidar, img_from_cam)
-        depths.append(from_lidar(points, cam_from_lidar, img_from_cam, ground) if len(points) else ground)
+        image = results["img"][index]
+        depths.append(from_lidar(points, cam_from_lidar, img_from_cam, ground, image=image) if len(points) else ground)
     return np.stack(depths)
 
 

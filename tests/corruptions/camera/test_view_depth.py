@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -62,6 +63,29 @@ def test_what_the_top_ring_met_goes_on_upward_and_sky_stays() -> None:
     assert (depth[:, 120:] == SKY_M).all()
 
 
+def test_a_hole_between_returns_is_no_view_of_the_sky() -> None:
+    y, z = np.meshgrid(np.arange(-6, 6, 0.1), np.concatenate([np.arange(-2.0, -1.2, 0.2), np.arange(1.2, 2.0, 0.2)]))
+    windows = np.column_stack([np.full(y.size, 10.0), y.ravel(), z.ravel()])
+    depth = from_lidar(windows, CAM_FROM_LIDAR, INTRINSICS, np.full(SHAPE, SKY_M), gap_px=3)
+    # the hole spans rows 45 +- 12, further than 3 px from any return
+    assert depth[45, 80] == pytest.approx(10.0, rel=0.05)
+
+
+def test_depth_follows_the_edges_of_the_image() -> None:
+    """A near thing left of column 80 is dark, a far wall right of it bright; the returns say so 4 px too far right."""
+    y, z = np.meshgrid(np.arange(-16, 16, 0.1), np.arange(-8, 8, 0.2))
+    wall_m = np.column_stack([np.full(y.size, 20.0), y.ravel(), z.ravel()])
+    near = wall_m[wall_m[:, 1] > -0.8] * 0.5  # 10 m; columns left of 80 + 100 * 0.8 / 20 = 84
+    image = np.where(np.arange(160)[None, :, None] < 80, 40, 210).repeat(90, 0).repeat(3, 2).astype(np.uint8)
+    with_image, without = (
+        from_lidar(np.concatenate([wall_m, near]), CAM_FROM_LIDAR, INTRINSICS, np.full(SHAPE, SKY_M), 3, image=guide)
+        for guide in (image, None)
+    )
+    assert without[45, 82] < 11 and with_image[45, 82] > 12.5
+    assert with_image[45, 60] == pytest.approx(without[45, 60], rel=0.05)
+    assert with_image[45, 110] == pytest.approx(without[45, 110], rel=0.05)
+
+
 def test_points_behind_and_empty_sweeps_leave_the_background() -> None:
     background = ground_plane(SHAPE, INTRINSICS, UP, 1.5)
     for points in (np.zeros((0, 3)), wall(-10.0, 1.0)):
@@ -93,12 +117,19 @@ def test_every_second_ring_predicts_the_others_on_a_real_keyframe(data_root: Pat
     even = points[:, 4] % 2 == 0
     up = np.linalg.inv(_pose(camera))[:3, :3] @ [0.0, 0.0, 1.0]
     background = ground_plane((900, 1600), intrinsics, up, camera["translation"][2])
-    predicted = from_lidar(points[even], cam_from_lidar, intrinsics, background, gap_px=60)
-    exact = from_lidar(points[~even], cam_from_lidar, intrinsics, np.full((900, 1600), SKY_M), gap_px=0)
-    measured = exact < SKY_M
-    error = np.abs(np.log(predicted[measured] / exact[measured]))
-    assert measured.sum() > 1000
-    assert np.median(error) < 0.05
+    others = points[~even, :3] @ cam_from_lidar[:3, :3].T + cam_from_lidar[:3, 3]
+    others = others[others[:, 2] > 1]
+    column, row = np.rint((others @ intrinsics.T)[:, :2] / others[:, 2:]).astype(int).T
+    seen = (column >= 0) & (column < 1600) & (row >= 0) & (row < 900)
+    assert seen.sum() > 1000
+    image = cv2.imread(str(sorted((data_root / "nuscenes" / "samples" / "CAM_FRONT").glob("*.jpg"))[0]))
+    errors = []
+    for guide in (None, image):
+        predicted = from_lidar(points[even], cam_from_lidar, intrinsics, background, gap_px=60, image=guide)
+        errors.append(np.abs(np.log(predicted[row[seen], column[seen]] / np.linalg.norm(others[seen], axis=1))))
+        # among the others are many that the camera does not see, behind nearer things
+        assert np.median(errors[-1]) < 0.15
+    assert errors[1].mean() < errors[0].mean()
 
 
 def _pose(row: dict) -> np.ndarray:
