@@ -24,9 +24,11 @@ from perception3d.metrics.confusion import (
     miou_official,
     miou_present,
 )
+from perception3d.metrics.nuscenes_detection.bootstrap import SEED, draw_scenes
 from perception3d.registry import METRICS
 from perception3d.submission.segmentation_folder import PredictionFolder, prediction_folder
 
+STRETCH_FRAMES = 100
 _NOTHING = np.zeros((0, 0), dtype=np.int64)
 """Stands for a sample that is not scored: mmengine counts samples by their results."""
 
@@ -56,6 +58,8 @@ class LidarSegMetric(BaseMetric):
         format_only: write the predictions and score nothing; needs no ground truth. For the test split.
         modality: for nuScenes, which of ``use_camera``, ``use_lidar``, ``use_radar``, ``use_map``, ``use_external`` the
             model uses, written beside the predictions; by default the LiDAR alone.
+        draws: number of times that the stretches of driving (:func:`stretch_of`) are drawn with replacement; adds
+            ``draws``, the mIoU_present in each (empty for fewer than two stretches). Every run has the same draws.
         collect_device: "cpu" or "gpu", how mmengine gathers the ranks.
         prefix: put before the names of the scores.
     """
@@ -69,6 +73,7 @@ class LidarSegMetric(BaseMetric):
         submission_prefix: str | None = None,
         format_only: bool = False,
         modality: Mapping[str, bool] | None = None,
+        draws: int = 0,
         collect_device: str = "cpu",
         prefix: str | None = None,
     ) -> None:
@@ -80,6 +85,7 @@ class LidarSegMetric(BaseMetric):
         self.submission_prefix = submission_prefix
         self.format_only = format_only
         self.modality = modality
+        self.draws = draws
         self._folder: PredictionFolder | None = None
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
@@ -90,7 +96,8 @@ class LidarSegMetric(BaseMetric):
             prediction = _to_numpy(sample["pred_pts_seg"]["pts_semantic_mask"])
             if self.submission_prefix is not None:
                 self._prediction_folder().write(sample, prediction)
-            self.results.append(_NOTHING if self.format_only else self._confusion(sample, prediction))
+            counts = _NOTHING if self.format_only else self._confusion(sample, prediction)
+            self.results.append((stretch_of(sample), counts))
 
     def _confusion(self, sample: Mapping[str, Any], prediction: NDArray[np.integer]) -> NDArray[np.int64]:
         truth = (sample.get("eval_ann_info") or {}).get("pts_semantic_mask")
@@ -102,7 +109,7 @@ class LidarSegMetric(BaseMetric):
             )
         return confusion_matrix(prediction, _to_numpy(truth), len(self._classes), self._ignore_index)
 
-    def compute_metrics(self, results: list[NDArray[np.int64]]) -> dict[str, float]:
+    def compute_metrics(self, results: list[tuple[str, NDArray[np.int64]]]) -> dict[str, Any]:
         """Scores of all samples; prints the table and writes the files."""
         if not results:
             raise InputError("LidarSegMetric: expected at least one sample, found none; the dataloader is empty")
@@ -113,9 +120,10 @@ class LidarSegMetric(BaseMetric):
             )
         if self.format_only:
             return {}
-        confusion = np.sum(results, axis=0, dtype=np.int64)
+        stretches, counts = zip(*results, strict=True)
+        confusion = np.sum(counts, axis=0, dtype=np.int64)
         present = classes_in_truth(confusion) if self.present_classes is None else tuple(self.present_classes)
-        scores = {
+        scores: dict[str, Any] = {
             "mIoU": 100 * miou_official(confusion),
             "mIoU_present": 100 * miou_present(confusion, present),
             "acc": 100 * accuracy(confusion),
@@ -124,6 +132,8 @@ class LidarSegMetric(BaseMetric):
         print_log("\n" + format_table(rows, scores), logger="current")
         if self.out_dir is not None:
             self._save(confusion, {**scores, "samples": len(results), "classes": rows})
+        if self.draws:
+            scores["draws"] = [100 * value for value in miou_draws(stretches, counts, self.draws, present)]
         return {**scores, **{f"IoU/{row['name']}": row["IoU"] for row in rows}}
 
     def _prediction_folder(self) -> PredictionFolder:
@@ -182,6 +192,33 @@ def format_table(rows: Sequence[dict[str, Any]], scores: dict[str, float]) -> st
     if not all(row["present"] for row in rows):
         lines.append("* not in mIoU_present")
     return "\n".join(lines)
+
+
+def stretch_of(sample: Mapping[str, Any]) -> str:
+    """What a scan is drawn with: its scene where it has one, else the 100 frames of its sequence around it (10 s)."""
+    if sample.get("scene_name"):
+        return str(sample["scene_name"])
+    path = Path(str(sample.get("lidar_path", "")))
+    if path.stem.isdigit():
+        return f"{path.parent.parent.name}/{int(path.stem) // STRETCH_FRAMES}"
+    return str(path)
+
+
+def miou_draws(
+    stretches: Sequence[str], counts: Sequence[NDArray[np.int64]], draws: int, present: Sequence[int]
+) -> list[float]:
+    """mIoU_present as a fraction in each draw of the stretches; none for fewer than two of them.
+
+    Args:
+        stretches: (S,) stretch of each scan.
+        counts: (S,) its confusion matrix, int64 (K, K + 1).
+        draws: number of draws.
+        present: train ids of the mean.
+    """
+    if len(set(stretches)) < 2:
+        return []
+    copies = draw_scenes(stretches, draws, np.random.default_rng(SEED))
+    return [miou_present(np.tensordot(row, np.stack(counts), axes=1), present) for row in copies]
 
 
 def _to_numpy(labels: Any) -> NDArray[np.integer]:

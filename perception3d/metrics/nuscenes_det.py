@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from corruptions.core import InputError
 from perception3d.conventions import NUSCENES_DETECTION_CLASSES, NUSCENES_META_KEYS
-from perception3d.metrics.nuscenes_detection.bootstrap import flat
+from perception3d.metrics.nuscenes_detection.bootstrap import flat, summary_draws
 from perception3d.metrics.nuscenes_detection.devkit import load_ground_truth, official_scores, open_tables
 from perception3d.metrics.nuscenes_detection.evaluate import evaluate
 from perception3d.metrics.nuscenes_detection.report import Report, write_report
@@ -52,6 +52,8 @@ class NuScenesDetMetric(BaseMetric):
         format_only: write the results file and score nothing; needs no annotations. For the test split.
         jsonfile_prefix: folder of the results file, ``out_dir`` by default.
         official: run nuscenes-devkit on the written file too; adds ``devkit/NDS`` and ``devkit/mAP``.
+        draws: number of times that the scenes are drawn with replacement; adds ``draws``, the NDS in each (empty for
+            fewer than two scenes). Every run has the same draws.
         collect_device: "cpu" or "gpu", how mmengine gathers the ranks.
         prefix: put before the names of the scores.
     """
@@ -69,6 +71,7 @@ class NuScenesDetMetric(BaseMetric):
         format_only: bool = False,
         jsonfile_prefix: str | None = None,
         official: bool = False,
+        draws: int = 0,
         collect_device: str = "cpu",
         prefix: str | None = None,
     ) -> None:
@@ -87,6 +90,7 @@ class NuScenesDetMetric(BaseMetric):
         self.out_dir = None if out_dir is None else Path(out_dir)
         self.format_only = format_only
         self.official = official
+        self.draws = draws
         self._result_file = None if folder is None else Path(folder) / RESULT_FILE
         self.version = version
         self.split = split
@@ -116,7 +120,7 @@ class NuScenesDetMetric(BaseMetric):
             boxes = most_confident(instances_to_global(sample["pred_instances_3d"], labels, pose))
             self.results.append((info["token"], boxes))
 
-    def compute_metrics(self, results: list[TokenBoxes]) -> dict[str, float]:
+    def compute_metrics(self, results: list[TokenBoxes]) -> dict[str, Any]:
         """Scores of all samples; prints the tables and writes the files."""
         if not results:
             raise InputError("NuScenesDetMetric: expected at least one sample, found none; the dataloader is empty")
@@ -135,7 +139,9 @@ class NuScenesDetMetric(BaseMetric):
         print_log("\n" + report.text(), logger="current")
         if self.out_dir is not None:
             write_report(report, self.out_dir)
-        scores = flat(evaluation.scores)
+        scores: dict[str, Any] = flat(evaluation.scores)
+        if self.draws:
+            scores["draws"] = summary_draws(evaluation, self.draws, "NDS")
         if self.official and path is not None:
             devkit = official_scores(nusc, path, split)
             scores |= {"devkit/NDS": devkit["nd_score"], "devkit/mAP": devkit["mean_ap"]}

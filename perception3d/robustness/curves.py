@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from corruptions.core import InputError
 from corruptions.scores import resilience
 from corruptions.suites import Suite
+from perception3d.metrics.nuscenes_detection.bootstrap import CONFIDENCE
 from perception3d.robustness.collect import Table, collect, markdown_table
 from perception3d.robustness.naming import number
 from perception3d.robustness.rows import Row
@@ -34,6 +36,8 @@ class Curve:
         kept: the same in per cent of the clean score.
         clean: the clean score in per cent.
         metric: name of the headline metric.
+        draws: in each draw of the scenes, the clean score and then the scores, all above in per cent; empty where they
+            are not known.
     """
 
     parameter: str
@@ -42,6 +46,7 @@ class Curve:
     kept: tuple[float, ...]
     clean: float
     metric: str
+    draws: tuple[tuple[float, ...], ...] = ()
 
     @property
     def is_logarithmic(self) -> bool:
@@ -75,6 +80,34 @@ class Curve:
         place = start + (end - start) * (high - share_percent) / (high - low)
         return float(np.exp(place) if self.is_logarithmic else place)
 
+    def kept_bounds(self) -> list[tuple[float, float]]:
+        """Between which bounds 95 % of the draws of ``kept`` lie, at each value; empty without draws."""
+        columns = zip(*(one.kept for one in self._drawn()), strict=True)
+        return [_bounds(column) for column in columns]
+
+    def area_bounds(self) -> tuple[float, float] | None:
+        """The same of :meth:`area`; None without draws."""
+        areas = [one.area() for one in self._drawn()]
+        return _bounds(areas) if areas else None
+
+    def breaking_bounds(self, share_percent: float) -> tuple[float | None, float | None] | None:
+        """The same of :meth:`breaking_point`, the milder first; None without draws, a bound None beyond the values."""
+        severe = 1 if self.places[-1] > self.places[0] else -1
+        points = [one.breaking_point(share_percent) for one in self._drawn()]
+        if not points:
+            return None
+        reached = [math.inf if point is None else severe * point for point in points]
+        mild, late = (severe * bound for bound in _bounds(reached))
+        return mild if math.isfinite(mild) else None, late if math.isfinite(late) else None
+
+    def _drawn(self) -> list[Curve]:
+        """The curve of each draw that leaves a clean score."""
+        return [
+            replace(self, scores=scores, kept=tuple(100 * score / clean for score in scores), clean=clean, draws=())
+            for clean, *rest in self.draws
+            if clean > 0 and (scores := tuple(rest))
+        ]
+
 
 def curve_of(suite: Suite, rows: Mapping[str, Row]) -> Curve:
     """The curve of a suite of ``corruptions.curves``.
@@ -97,24 +130,44 @@ def curve_of(suite: Suite, rows: Mapping[str, Row]) -> Curve:
     if abs(steps.sum()) != len(steps):
         raise InputError(f"{suite.name}: expected values that only grow or only fall, found {values}")
     parameter = points[0][0].partition("=")[0]
-    _, scores, shares = zip(*points, strict=True)
-    return Curve(parameter, tuple(values), scores, shares, clean, metric)
+    folders, scores, shares = zip(*points, strict=True)
+    draws = [_draws(rows[folder]) for folder in (suite.clean_folder, *folders)]
+    known_draws = tuple(zip(*draws, strict=True)) if len({len(of_row) for of_row in draws}) == 1 else ()
+    return Curve(parameter, tuple(values), scores, shares, clean, metric, known_draws)
 
 
 def curve_markdown(curve: Curve, share_percent: float) -> str:
     """The values, then breaking point and area."""
-    lines = [
-        (f"{value:g}", number(score), number(kept))
-        for value, score, kept in zip(curve.values, curve.scores, curve.kept, strict=True)
+    bounds = curve.kept_bounds()
+    columns: list[Iterable[str]] = [
+        map("{:g}".format, curve.values),
+        map(number, curve.scores),
+        map(number, curve.kept),
     ]
+    header = [curve.parameter, curve.metric, "% of clean"]
+    if bounds:
+        columns.append(f"{low:.1f} to {high:.1f}" for low, high in bounds)
+        header.append("95 % interval")
     broken = curve.breaking_point(share_percent)
     place = f"{curve.parameter} = {broken:.3g}" if broken is not None else "not within these values"
     axis = "its logarithm" if curve.is_logarithmic else "it"
+    area, breaking = curve.area_bounds(), breaking_text(curve, share_percent)
     return (
-        f"{markdown_table((curve.parameter, curve.metric, '% of clean'), lines)}\n\n"
-        f"Clean {curve.metric} {number(curve.clean)}. Below {share_percent:g} % of clean: {place}. Area under the "
-        f"curve over {axis}: {number(curve.area())} %."
+        f"{markdown_table(header, list(zip(*columns, strict=True)))}\n\n"
+        f"Clean {curve.metric} {number(curve.clean)}. Below {share_percent:g} % of clean: {place}"
+        f"{f' (95 %: {breaking})' if breaking else ''}. Area under the curve over {axis}: {number(curve.area())} %"
+        f"{f' (95 %: {area[0]:.1f} to {area[1]:.1f} %)' if area else ''}."
+        + (f" Intervals from {len(curve.draws)} draws of the scenes." if bounds else "")
     )
+
+
+def breaking_text(curve: Curve, share_percent: float) -> str:
+    """The interval of the breaking point in words; empty without draws."""
+    bounds = curve.breaking_bounds(share_percent)
+    if bounds is None:
+        return ""
+    mild, late = ("beyond" if bound is None else f"{bound:.3g}" for bound in bounds)
+    return mild if mild == late else f"{mild} to {late}"
 
 
 def curve_figure(curves: Mapping[str, Curve], share_percent: float) -> Figure:
@@ -132,6 +185,9 @@ def curve_figure(curves: Mapping[str, Curve], share_percent: float) -> Figure:
     first = next(iter(curves.values()))
     for (name, curve), colour in zip(curves.items(), colours, strict=False):
         axis.plot(curve.values, curve.kept, color=colour, marker="o", linewidth=2, label=name)
+        if bounds := curve.kept_bounds():
+            low, high = zip(*bounds, strict=True)
+            axis.fill_between(curve.values, low, high, color=colour, alpha=0.15, linewidth=0)
         broken = curve.breaking_point(share_percent)
         if broken is not None:
             axis.plot([broken, broken], [0, min(share_percent, curve.kept[0])], color=colour, linestyle=":")
@@ -150,3 +206,14 @@ def curve_figure(curves: Mapping[str, Curve], share_percent: float) -> Figure:
     axis.spines[["top", "right"]].set_visible(False)
     axis.legend(frameon=False)
     return figure
+
+
+def _draws(row: Row) -> list[float]:
+    return row.score.draws if row.score is not None else []
+
+
+def _bounds(drawn: Sequence[float]) -> tuple[float, float]:
+    """Between which 95 % of some numbers lie; bounds are numbers among them, which may be infinite."""
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(np.array(drawn), [tail, 1 - tail], method="nearest")
+    return float(low), float(high)

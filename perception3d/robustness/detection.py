@@ -13,7 +13,7 @@ from mmengine.config import Config
 from corruptions.core import InputError
 from corruptions.suites import Part, Setting
 from perception3d.robustness.loaded_model import LoadedModel, check_test_set, type_name
-from perception3d.robustness.rows import Score
+from perception3d.robustness.rows import DIGITS, DRAWS, Score
 
 METRIC = "NuScenesDetMetric"
 LOADERS = {"lidar": "LoadLidarSweeps", "camera": "LoadMultiViewImages"}
@@ -41,7 +41,7 @@ class DetectionEvaluator:
     def __init__(self, config: Config, checkpoint: Path, seed: int) -> None:
         self._model = LoadedModel(config, checkpoint)
         self._dataset = config.test_dataloader.dataset
-        self._evaluator = {**config.test_evaluator, "out_dir": None, "jsonfile_prefix": None}
+        self._evaluator = {**config.test_evaluator, "out_dir": None, "jsonfile_prefix": None, "draws": DRAWS}
         self._seed = seed
         self._scores: dict[str, Score] = {}
 
@@ -111,11 +111,11 @@ def corrupted_dataset(dataset: Mapping[str, Any], setting: Setting, seed: int) -
     return result
 
 
-def make_detection_score(metrics: Mapping[str, float], present: Sequence[str], samples: int) -> Score:
+def make_detection_score(metrics: Mapping[str, Any], present: Sequence[str], samples: int) -> Score:
     """The score of one setting.
 
     Args:
-        metrics: what the metric gives: NDS, mAP and APs as fractions, the errors in their units.
+        metrics: what the metric gives: NDS, mAP and APs as fractions, the errors in their units, perhaps draws.
         present: classes that occur in the ground truth.
         samples: number of keyframes.
 
@@ -133,6 +133,7 @@ def make_detection_score(metrics: Mapping[str, float], present: Sequence[str], s
         confusion=[],
         samples=samples,
         class_ap={name: _known(value) for name, value in ap.items()},
+        draws=[round(100 * value, DIGITS) for value in metrics.get("draws", ())],
     )
 
 

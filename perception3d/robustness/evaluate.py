@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from corruptions.suites import Setting, Suite
 from perception3d.metrics.confusion import iou_per_class
 from perception3d.robustness.loaded_model import LoadedModel, check_test_set, type_name
 from perception3d.robustness.plan import is_clean
-from perception3d.robustness.rows import Score
+from perception3d.robustness.rows import DIGITS, DRAWS, Score
 from perception3d.robustness.scenes import Scene
 from perception3d.transforms.corrupt import LABEL_RULES
 
@@ -61,7 +61,12 @@ class SettingEvaluator:
         dataset = copy.deepcopy(self._config.test_dataloader.dataset)
         dataset.pipeline = corrupted_pipeline(dataset.pipeline, setting, self._seed, self._suite.drop_of(setting))
         with tempfile.TemporaryDirectory() as folder:
-            evaluator = {**self._config.test_evaluator, "present_classes": self._present, "out_dir": folder}
+            evaluator = {
+                **self._config.test_evaluator,
+                "present_classes": self._present,
+                "out_dir": folder,
+                "draws": DRAWS,
+            }
             metrics, tested = self._model.test(dataset, evaluator)
             confusion = np.load(Path(folder) / "confusion_matrix.npy", allow_pickle=False)
         score = make_score(metrics, confusion, tested.metainfo["classes"], self._present, len(tested))
@@ -156,7 +161,7 @@ def example_scene(dataset: Any, setting: Setting, prediction: NDArray[np.integer
 
 
 def make_score(
-    metrics: dict[str, float], confusion: NDArray[np.int64], names: Sequence[str], present: Sequence[int], samples: int
+    metrics: Mapping[str, Any], confusion: NDArray[np.int64], names: Sequence[str], present: Sequence[int], samples: int
 ) -> Score:
     """The score of a setting from the metric's output.
 
@@ -176,4 +181,5 @@ def make_score(
         present_classes=[names[k] for k in present],
         confusion=confusion.tolist(),
         samples=samples,
+        draws=[round(value, DIGITS) for value in metrics.get("draws", ())],
     )

@@ -43,7 +43,7 @@ class LoadedModel:
             self._runner.register_hook(hook)
         load_weights(self._runner.model, str(checkpoint))
 
-    def test(self, dataset: Mapping[str, Any], evaluator: Mapping[str, Any]) -> tuple[dict[str, float], Any]:
+    def test(self, dataset: Mapping[str, Any], evaluator: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:
         """Test on a data set.
 
         Args:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from corruptions.suites import Setting, Suite
 from perception3d.robustness.comparison import MISSING
-from perception3d.robustness.curves import Curve, curve_figure, curve_of
+from perception3d.robustness.curves import Curve, breaking_text, curve_figure, curve_of
 from perception3d.robustness.page_pictures import svg_uri
 from perception3d.robustness.rows import Row, read_rows
 
@@ -51,6 +51,7 @@ class CurveSection:
         lines: model, clean score, breaking point, area under the curve, then the score at each value, as shown.
         same_data: whether all are of the same corrupted data.
         commands: what made them.
+        draws: number of draws of the scenes that intervals come from; 0 for no intervals.
     """
 
     name: str
@@ -62,6 +63,7 @@ class CurveSection:
     lines: tuple[tuple[str, ...], ...]
     same_data: bool
     commands: tuple[str, ...]
+    draws: int
 
 
 def read_curves(origin: Path) -> dict[str, Mapping[str, Row]]:
@@ -98,8 +100,11 @@ def curve_section(name: str, strands: Sequence[Strand], share: float) -> CurveSe
         curve, scores = strand.curve, dict(zip(strand.curve.values, strand.curve.scores, strict=True))
         broken = curve.breaking_point(share)
         point = MISSING if broken is None else f"{broken:.3g}"
+        area, interval = curve.area_bounds(), breaking_text(curve, share)
+        point += f" [{interval}]" if interval else ""
+        area_text = f"{curve.area():.1f}" + (f" [{area[0]:.1f} to {area[1]:.1f}]" if area else "")
         cells = (f"{scores[value]:.1f}" if value in scores else MISSING for value in values)
-        lines.append((strand.model, f"{curve.clean:.1f}", point, f"{curve.area():.1f}", *cells))
+        lines.append((strand.model, f"{curve.clean:.1f}", point, area_text, *cells))
     return CurveSection(
         name=name,
         parameter=first.parameter,
@@ -110,6 +115,7 @@ def curve_section(name: str, strands: Sequence[Strand], share: float) -> CurveSe
         lines=tuple(lines),
         same_data=len({strand.data for strand in strands}) == 1,
         commands=tuple(dict.fromkeys(strand.command for strand in strands)),
+        draws=max(len(strand.curve.draws) for strand in strands),
     )
 
 

@@ -17,6 +17,10 @@ from typing import Any
 from corruptions.core import InputError
 from corruptions.files import write_atomically
 
+DIGITS = 4
+"""Decimals of the draws."""
+DRAWS = 200
+"""Draws of the scenes in each row, for intervals."""
 FILES = "files"
 """Key of ``Row.run`` in scores of predictions on disk: hash of the files of the setting."""
 
@@ -56,6 +60,8 @@ class Score:
         confusion: counts of points as the metric defines its rows and columns. Empty in detection.
         samples: number of scans or keyframes.
         class_ap: AP in percent by class name. Empty in segmentation.
+        draws: the headline metric in percent when the scenes are drawn with replacement, the same draws in every row;
+            empty where there is one scene.
     """
 
     metrics: dict[str, float | None]
@@ -64,6 +70,7 @@ class Score:
     confusion: list[list[int]]
     samples: int
     class_ap: dict[str, float | None] = field(default_factory=dict)
+    draws: list[float] = field(default_factory=list)
 
     @property
     def per_class(self) -> dict[str, float | None]:
@@ -101,8 +108,8 @@ def write_row(work_dir: Path, row: Row) -> Path:
     """Write a row under its final name, whole or not at all, and return its path."""
     path = row_path(work_dir, row.fingerprint.suite, row.setting["folder"])
     text = json.dumps(dataclasses.asdict(row), indent=1, allow_nan=False)
-    matrix_rows_in_one_line = re.sub(r"\[[\d,\s]+\]", lambda numbers: " ".join(numbers[0].split()), text)
-    write_atomically(path, f"{matrix_rows_in_one_line}\n".encode())
+    numbers_in_one_line = re.sub(r"\[[\d.e,\s-]+\]", lambda numbers: " ".join(numbers[0].split()), text)
+    write_atomically(path, f"{numbers_in_one_line}\n".encode())
     return path
 
 

@@ -11,7 +11,7 @@ load_pipeline = [
 pack = dict(
     type="Pack3DDetInputs",
     keys=["points", "pts_semantic_mask"],
-    meta_keys=["lidar_path", "sample_id", "sample_data_token", "num_pts_feats"],
+    meta_keys=["lidar_path", "scene_name", "sample_id", "sample_data_token", "num_pts_feats"],
 )
 train_pipeline = [
     *load_pipeline,

@@ -19,6 +19,8 @@ from perception3d.metrics.nuscenes_detection.evaluate import Evaluation
 from perception3d.metrics.nuscenes_detection.scores import DetectionScores, by_sample, score
 
 CONFIDENCE = 0.95
+SEED = 0
+"""Of draws that are compared with those of other runs, which must be the same."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,15 @@ def replicate(evaluation: Evaluation, copies: NDArray[np.int64]) -> dict[str, ND
     """Scores in each draw: (draws,) by name."""
     rows = [flat(score(evaluation.matches, by_sample(evaluation.matches, row))) for row in copies]
     return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+
+
+def summary_draws(evaluation: Evaluation, draws: int, name: str) -> list[float]:
+    """One summary score in each draw of the scenes, the same draws in each run; none for fewer than two scenes."""
+    scenes = evaluation.truth.scenes
+    if len(set(scenes)) < 2:
+        return []
+    copies = draw_scenes(scenes, draws, np.random.default_rng(SEED))
+    return [float(score(evaluation.matches, by_sample(evaluation.matches, row)).summary()[name]) for row in copies]
 
 
 def intervals(values: dict[str, float], draws: dict[str, NDArray[np.float64]]) -> dict[str, Interval]:

@@ -11,6 +11,7 @@ from corruptions.core import InputError
 from perception3d.conventions import SEMANTICKITTI_CLASSES
 from perception3d.metrics import LidarSegMetric
 from perception3d.metrics.confusion import accuracy, confusion_matrix, iou_per_class, miou_official, miou_present
+from perception3d.metrics.lidar_seg import stretch_of
 
 META = {"classes": SEMANTICKITTI_CLASSES, "ignore_index": 19}
 
@@ -52,6 +53,40 @@ def test_scores_in_percent_over_batches():
     assert scores["acc"] == 100 * accuracy(whole)
     assert [scores[f"IoU/{name}"] for name in SEMANTICKITTI_CLASSES] == (100 * iou_per_class(whole)).tolist()
     assert evaluated.results == []
+
+
+def test_draws_take_stretches_of_a_sequence_as_a_whole():
+    """Two stretches, one all right and one all wrong: a draw has 0, 1 or 2 of the right one."""
+    evaluated = metric(present_classes=[0], draws=400)
+    for frame, predicted in ((0, 0), (99, 0), (100, 1), (199, 1)):
+        path = f"sequences/08/velodyne/{frame:06}.bin"
+        evaluated.process({}, [{**sample(np.array([predicted]), np.array([0])), "lidar_path": path}])
+    draws = evaluated.evaluate(size=4)["draws"]
+    shares = [np.mean(np.isclose(draws, value)) for value in (0, 50, 100)]
+    assert sum(shares) == 1
+    # binomial (2, 1/2) in 400 draws: standard deviations 0.022, 0.025, 0.022
+    assert shares == pytest.approx([0.25, 0.5, 0.25], abs=0.1)
+
+
+def test_draws_are_the_same_in_every_run_and_need_two_stretches():
+    paths = [f"a/08/velodyne/{100 * i:06}.bin" for i in range(5)]
+    batches = [{**sample(*scan), "lidar_path": path} for scan, path in zip(scans(), paths, strict=True)]
+    drawn = []
+    for size in (5, 5, 1):
+        evaluated = metric(draws=20)
+        evaluated.process({}, batches[:size])
+        drawn.append(evaluated.evaluate(size=size)["draws"])
+    assert drawn[0] == drawn[1] and len(set(drawn[0])) > 5
+    assert drawn[2] == []
+
+
+def test_a_scan_is_drawn_with_its_scene_or_the_frames_around_it():
+    assert stretch_of({"scene_name": "scene-0103", "lidar_path": "x/n015__LIDAR_TOP__1.bin"}) == "scene-0103"
+    names = [
+        stretch_of({"lidar_path": f"/d/{seq}/velodyne/{frame}.bin"})
+        for seq, frame in (("08", "000099"), ("08", "000100"), ("00", "000099"))
+    ]
+    assert len(set(names)) == 3 and names[0] == stretch_of({"lidar_path": "/d/08/velodyne/000000.bin"})
 
 
 def test_present_classes_default_to_the_evaluated_ground_truth():

@@ -1,10 +1,11 @@
 import math
+from dataclasses import replace
 
 import pytest
 
 from corruptions import InputError
 from corruptions.curves import curve_suite
-from perception3d.robustness.curves import Curve, curve_figure, curve_markdown, curve_of
+from perception3d.robustness.curves import Curve, breaking_text, curve_figure, curve_markdown, curve_of
 from perception3d.robustness.plan import clean_setting
 from perception3d.robustness.rows import Fingerprint, Row, Score
 
@@ -15,8 +16,8 @@ def curve(values, kept):
     return Curve("visibility_m", tuple(values), tuple(kept), tuple(kept), 100.0, "NDS")
 
 
-def row(setting, nds):
-    score = Score({"NDS": nds, "mAP": nds}, {}, ["car"], [], 1, {"car": nds}) if nds is not None else None
+def row(setting, nds, draws=()):
+    score = Score({"NDS": nds, "mAP": nds}, {}, ["car"], [], 1, {"car": nds}, list(draws)) if nds is not None else None
     error = None if score else {"message": "broken", "traceback": ""}
     return Row({"folder": setting.folder, "parts": [{}]}, FINGERPRINT, score, error, {"seconds": 1.0})
 
@@ -64,3 +65,34 @@ def test_from_rows():
     with pytest.raises(InputError, match="only grow or only fall"):
         mixed = curve_suite("weather.visibility_m=1000,100,300")
         curve_of(mixed, rows)
+
+
+def test_intervals_by_hand():
+    # kept at the second value is 0, 0.5, ... 100 %, and the line falls below 50 % at 1000 (1 / 10) ** (50 / (100 - k))
+    draws = tuple((50.0, 50.0, k / 4) for k in range(201))
+    line = replace(curve([1000, 100], [100, 40]), draws=draws)
+    assert line.kept_bounds() == [(100, 100), (2.5, 97.5)]
+    assert line.area_bounds() == (51.25, 98.75)
+    mild, late = line.breaking_bounds(50)
+    assert mild == pytest.approx(1000 * 0.1 ** (50 / 97.5)) and late is None
+    assert breaking_text(line, 50) == f"{mild:.3g} to beyond"
+    assert breaking_text(replace(line, draws=draws[180:]), 50) == "beyond"
+    assert "(95 %: 307 to beyond)" in curve_markdown(line, 50) and "51.2 to 98.8 %" in curve_markdown(line, 50)
+    assert "2.5 to 97.5" in curve_markdown(line, 50) and "from 201 draws" in curve_markdown(line, 50)
+    assert curve_figure({"a": line}, 50).axes[0].collections
+
+
+def test_a_draw_without_a_clean_score_does_not_count():
+    line = replace(curve([1, 2], [100, 40]), draws=((0.0, 0.0, 0.0), (50.0, 50.0, 25.0)))
+    assert line.kept_bounds() == [(100, 100), (50, 50)]
+    assert replace(line, draws=()).breaking_bounds(50) is None
+
+
+def test_draws_come_from_the_rows_where_all_have_them():
+    suite = curve_suite("weather.visibility_m=1000,300")
+    settings = [clean_setting(suite), *suite.settings]
+    rows = {s.folder: row(s, nds, [nds, nds / 2]) for s, nds in zip(settings, (60.0, 54.0, 30.0), strict=True)}
+    assert curve_of(suite, rows).draws == ((60.0, 54.0, 30.0), (30.0, 27.0, 15.0))
+    assert curve_of(suite, rows).kept_bounds() == [(90, 90), (50, 50)]  # every scene loses the same
+    rows["clean"] = row(settings[0], 60.0)
+    assert curve_of(suite, rows).draws == ()

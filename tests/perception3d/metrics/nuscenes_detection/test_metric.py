@@ -97,6 +97,29 @@ def test_annotations_through_the_lidar_frame_score_as_they_should(world, tmp_pat
     assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".txt", ".png"}
 
 
+def test_draws_of_scenes(world):
+    """Perfect boxes in one scene, none in the others: a draw without that scene has no true positive."""
+    metric = build(world, draws=30)
+    tables = open_tables(world[0], "v1.0-trainval")
+    first = tables.sample[0]["scene_token"]
+    kept = [
+        sample if row["scene_token"] == first else {**sample, "pred_instances_3d": _none(sample["pred_instances_3d"])}
+        for row, sample in zip(tables.sample, world[2], strict=True)
+    ]
+    scenes = len({row["scene_token"] for row in tables.sample})
+    scores = run(metric, kept)
+    assert len(scores["draws"]) == 30 and max(scores["draws"]) > scores["NDS"]
+    # a scene is missing in a draw with probability (1 - 1/n) ** n
+    missing = np.mean(np.array(scores["draws"]) < 1e-9)
+    assert missing == pytest.approx((1 - 1 / scenes) ** scenes, abs=0.25)
+    one_scene = [sample for row, sample in zip(tables.sample, world[2], strict=True) if row["scene_token"] == first]
+    assert run(build(world, draws=30), one_scene)["draws"] == []
+
+
+def _none(instances):
+    return {name: value[:0] for name, value in instances.items()}
+
+
 def test_format_only_needs_no_annotations(world, tmp_path):
     root = tmp_path / "test_data"
     (root / "v1.0-test").mkdir(parents=True)
