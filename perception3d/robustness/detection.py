@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.hooks import Hook
 
 from corruptions.core import InputError
 from corruptions.suites import Part, Setting
 from perception3d.robustness.loaded_model import LoadedModel, check_test_set, type_name
 from perception3d.robustness.rows import DIGITS, DRAWS, Score
+from perception3d.robustness.sheets import Sheet, draw_sheet
 
 METRIC = "NuScenesDetMetric"
 LOADERS = {"lidar": "LoadLidarSweeps", "camera": "LoadMultiViewImages"}
@@ -39,20 +41,35 @@ class DetectionEvaluator:
     """
 
     def __init__(self, config: Config, checkpoint: Path, seed: int) -> None:
-        self._model = LoadedModel(config, checkpoint)
+        self._example = _ExampleKeyframe()
+        self._model = LoadedModel(config, checkpoint, [self._example])
         self._dataset = config.test_dataloader.dataset
         self._evaluator = {**config.test_evaluator, "out_dir": None, "jsonfile_prefix": None, "draws": DRAWS}
         self._seed = seed
-        self._scores: dict[str, Score] = {}
+        self._finished: dict[str, tuple[Score, Sheet]] = {}
 
-    def __call__(self, setting: Setting) -> tuple[Score, None]:
-        """Score a setting."""
+    def __call__(self, setting: Setting) -> tuple[Score, Sheet]:
+        """Score a setting, and draw its example keyframe."""
         dataset = corrupted_dataset(self._dataset, setting, self._seed)
         key = repr(dataset)
-        if key not in self._scores:
+        if key not in self._finished:
             metrics, tested = self._model.test(dataset, self._evaluator)
-            self._scores[key] = make_detection_score(metrics, present_classes(tested), len(tested))
-        return self._scores[key], None
+            score = make_detection_score(metrics, present_classes(tested), len(tested))
+            self._finished[key] = score, draw_sheet(self._example.packed, tested.metainfo, setting.folder)
+        return self._finished[key]
+
+
+class _ExampleKeyframe(Hook):
+    """Keeps what the model was given and found in the first keyframe of each test run."""
+
+    packed: Mapping[str, Any]
+
+    def after_test_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Sequence[Any] | None = None
+    ) -> None:
+        if batch_idx == 0 and outputs:
+            inputs = {name: values[0] for name, values in data_batch["inputs"].items()}
+            self.packed = {"inputs": inputs, "data_samples": outputs[0]}
 
 
 def is_detection(config: Config) -> bool:

@@ -32,6 +32,7 @@ from perception3d.robustness.page_tables import (
 from perception3d.robustness.results import MEASURED, QUOTED, Layout, Result, layout_of
 from perception3d.robustness.rows import FILES, Row
 from perception3d.robustness.scenes import Scene, changes, read_scene, scene_path
+from perception3d.robustness.sheets import Sheet, above_another, read_sheet, sheet_path
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -58,11 +59,11 @@ class Entry:
 
 @dataclass(frozen=True)
 class Example:
-    """A picture of one setting."""
+    """A setting in pictures: one, or one of each model."""
 
     title: str
     changes: str
-    uri: str
+    uris: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -184,7 +185,7 @@ def make_section(name: str, entries: Sequence[Entry], baseline: str | None) -> S
         levels=tuple(level_map(result, layout) for result in drawn) if layout.types else (),
         classes=tuple(table for table in with_classes if table),
         largest_loss=largest,
-        examples=tuple(examples(layout, swept)),
+        examples=(*examples(layout, swept), *keyframe_examples(layout, swept)),
         settings=tuple(settings_map(entry.result, layout, entry.rows) for entry in swept),
         class_tables=tuple(table for table in class_tables if table),
         failures=tuple((e.result.model, failed) for e in swept if (failed := failures(list(e.rows.values())))),
@@ -246,6 +247,31 @@ def notes(layout: Layout, entries: Sequence[Entry]) -> list[str]:
     return lines
 
 
+def keyframe_examples(layout: Layout, entries: Sequence[Entry]) -> list[Example]:
+    """Per type the last of its settings of which a model has a picture, below the clean one, for the first models."""
+    shown = [entry for entry in entries if entry.work_dir is not None][:MODELS_IN_PICTURE]
+    found = []
+    for kind, settings in layout.types.items():
+        for folder, severity in reversed(settings):
+            pairs = {entry.result.model: pair for entry in shown if (pair := keyframes(entry, layout, folder))}
+            if pairs:
+                uris = tuple(pictures.jpeg_uri(above_another(*pair)) for pair in pairs.values())
+                found.append(Example(f"{kind.replace('_', ' ')}, {severity}", ", ".join(pairs), uris))
+                break
+    return found
+
+
+def keyframes(entry: Entry, layout: Layout, folder: str) -> tuple[Sheet, Sheet] | None:
+    """The example keyframe of a detector, clean and under a setting; None where one is missing."""
+    if entry.work_dir is None or not all(name in entry.rows for name in (layout.clean, folder)):
+        return None
+    paths = [sheet_path(entry.work_dir, layout.name, name) for name in (layout.clean, folder)]
+    if not all(path.is_file() for path in paths):
+        return None
+    clean, corrupted = map(read_sheet, paths)
+    return clean, corrupted
+
+
 def examples(layout: Layout, entries: Sequence[Entry]) -> list[Example]:
     """One picture per type: the last of its settings of which the first models kept the same scan."""
     shown = entries[:MODELS_IN_PICTURE]
@@ -262,13 +288,13 @@ def examples(layout: Layout, entries: Sequence[Entry]) -> list[Example]:
             classes = next(list(score.per_class) for e in shown if (score := e.rows[folder].score))
             figure = pictures.example_figure(*first, same, classes)
             title = f"{kind.replace('_', ' ')}, {severity}: scan {first[1].sample}"
-            found.append(Example(title, changes(*first), pictures.png_uri(figure)))
+            found.append(Example(title, changes(*first), (pictures.png_uri(figure),)))
             break
     return found
 
 
 def example_scene(entry: Entry, layout: Layout, folder: str) -> Scene | None:
-    """The example scan of a setting; None where there is none: scores of predictions and of detectors keep none."""
+    """The example scan of a setting; None where there is none: scores of predictions keep none, detectors a picture."""
     row = entry.rows.get(folder)
     if row is None or row.score is None or FILES in row.run or row.score.class_ap or entry.work_dir is None:
         return None
@@ -300,8 +326,8 @@ def provenance(entry: Entry) -> Provenance:
         "config (hash)": fingerprint.config,
         "checkpoint": ", ".join(dict.fromkeys(row.run["checkpoint"] for row in rows)),
         "checkpoint (sha256)": fingerprint.checkpoint,
-        "scans in each setting": ", ".join(samples),
-        "scans (hash of the list)": fingerprint.data,
+        "samples in each setting": ", ".join(samples),
+        "samples (hash of the list)": fingerprint.data,
         "seed of the corruptions": str(fingerprint.seed),
         "corruption engine": fingerprint.engine,
         "device": ", ".join(dict.fromkeys(row.run["device"] for row in rows)),

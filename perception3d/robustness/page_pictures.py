@@ -23,6 +23,7 @@ from perception3d.robustness.scenes import (
     error_colours,
     share_correct,
 )
+from perception3d.visualization.colours import DETECTION_COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -109,7 +110,11 @@ def example_figure(
     return figure
 
 
-EXAMPLE_COLOURS = {"points": LEGEND, "predictions": {"correct": CORRECT, "wrong": WRONG, "not scored": NOT_SCORED}}
+EXAMPLE_COLOURS = {
+    "segmentation": {"points": LEGEND, "predictions": {"correct": CORRECT, "wrong": WRONG, "not scored": NOT_SCORED}},
+    "detection": {"boxes": {name: f"#{bytes(rgb).hex()}" for name, rgb in DETECTION_COLOURS.items()}},
+}
+"""Legends by task."""
 
 
 def svg_uri(figure: Figure) -> str:
@@ -127,6 +132,11 @@ def png_uri(figure: Figure) -> str:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def jpeg_uri(content: bytes) -> str:
+    """A JPEG file as a data URI."""
+    return f"data:image/jpeg;base64,{base64.b64encode(content).decode()}"
 
 
 def _draw_line(axis: Axes, scores: Sequence[float | None], index: int, joined: bool) -> None:

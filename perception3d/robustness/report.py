@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from corruptions.core import InputError, unknown
 from corruptions.files import write_atomically
 from corruptions.suites import suite as suite_by_name
-from perception3d.robustness import plots, scenes
+from perception3d.robustness import plots, scenes, sheets
 from perception3d.robustness.collect import (
     Line,
     Table,
@@ -229,6 +229,7 @@ def write_pictures(table: Table, work_dir: Path, out: Path, folder: str) -> Pict
     _save(plots.heat_map(table), out / pictures.heat_map)
     _save(plots.severity_curves(table), out / pictures.curves)
     if pictures.overview is None:
+        _write_keyframes(table, work_dir, out, pictures, folder)
         return pictures
     groups = [[suite.clean_folder], *suite.types.values()]
     columns = [[(setting, examples[setting]) for setting in group if setting in examples] for group in groups]
@@ -242,6 +243,18 @@ def write_pictures(table: Table, work_dir: Path, out: Path, folder: str) -> Pict
             figure = scenes.before_after(clean, scene, classes, f"{suite.name}, {setting}, scan {scene.sample}")
             _save(figure, out / pictures.before_after[setting])
     return pictures
+
+
+def _write_keyframes(table: Table, work_dir: Path, out: Path, pictures: Pictures, folder: str) -> None:
+    """The example keyframe of a detector, clean above corrupted, for each setting that has one."""
+    settings = [line.folder for line in table.lines if line.row]
+    paths = {setting: sheets.sheet_path(work_dir, table.suite.name, setting) for setting in settings}
+    kept = {setting: sheets.read_sheet(path) for setting, path in paths.items() if path.is_file()}
+    if (clean := kept.pop(table.suite.clean_folder, None)) is None:
+        return
+    for setting, sheet in kept.items():
+        pictures.before_after[setting] = f"{folder}/before_after/{setting}.jpg"
+        write_atomically(out / pictures.before_after[setting], sheets.above_another(clean, sheet))
 
 
 def section_markdown(table: Table, pictures: Pictures, title: str) -> str:

@@ -17,10 +17,12 @@ from perception3d.robustness.naming import naming_of, number
 from perception3d.robustness.plan import is_clean
 from perception3d.robustness.rows import Fingerprint, Row, Score, write_row
 from perception3d.robustness.scenes import Scene, scene_bytes, scene_path
+from perception3d.robustness.sheets import Sheet, sheet_path
 
-Evaluate = Callable[[Setting], tuple[Score, Scene | None]]
-Finished = tuple[Row, Scene | None]
-"""A row and the example scan that belongs to it."""
+Example = Scene | Sheet | None
+Evaluate = Callable[[Setting], tuple[Score, Example]]
+Finished = tuple[Row, Example]
+"""A row and the example scan or keyframe that belongs to it."""
 
 
 def run_settings(
@@ -110,10 +112,13 @@ def make_row(
 
 
 def keep(work_dir: Path, finished: Finished) -> None:
-    """Write an example scan, then its row: where there is a score there is an example scan."""
-    row, scene = finished
-    if scene is not None:
-        write_atomically(scene_path(work_dir, row.fingerprint.suite, row.setting["folder"]), scene_bytes(scene))
+    """Write an example, then its row: where there is a score there is an example."""
+    row, example = finished
+    suite, folder = row.fingerprint.suite, row.setting["folder"]
+    if isinstance(example, Sheet):
+        write_atomically(sheet_path(work_dir, suite, folder), example.jpeg)
+    elif example is not None:
+        write_atomically(scene_path(work_dir, suite, folder), scene_bytes(example))
     write_row(work_dir, row)
 
 

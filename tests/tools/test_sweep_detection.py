@@ -5,6 +5,7 @@ import json
 import re
 from pathlib import Path
 
+import cv2
 import pytest
 import torch
 from detection_sweep_world import write_seen_objects
@@ -15,6 +16,7 @@ from corruptions.suites import SEMANTICKITTI_C
 from perception3d.apis import init_model
 from perception3d.datasets.nuscenes_infos import list_infos, write_infos
 from perception3d.launch import run
+from perception3d.robustness.report import write_report
 
 ROOT = Path(__file__).resolve().parents[2]
 CLASSES = 10
@@ -160,12 +162,29 @@ def test_a_sweep_is_resumed_repeats_and_knows_its_data(sweep, seen, tmp_path, ca
     assert 0 < scores["points_reducing_3"] < scores["points_reducing_2"] < scores["clean"] <= 100
     assert scores["dark_3"] < scores["clean"]
     assert 0 < len(found["clean"]["score"]["present_classes"]) < CLASSES
+    check_examples(tmp_path, found)
     workers = tmp_path / "workers"
     assert sweep(*names, "--cfg-options", "test_dataloader.num_workers=2", work_dir=workers, base=seen) == 0
     for name, row in rows(workers, "multicorrupt").items():
         assert (row["fingerprint"], row["score"]) == (found[name]["fingerprint"], found[name]["score"])
     assert sweep(*names, "--seed", "1", base=seen) == 2
     assert "(seed 1), found one of another (seed 0)" in capsys.readouterr().err
+
+
+def check_examples(folder, found):
+    """The first keyframe of each setting is drawn, and the report shows the last level of each type."""
+    assert {path.stem for path in (folder / "examples/multicorrupt").glob("*.jpg")} == set(found)
+    clean, dark = (cv2.imread(str(folder / f"examples/multicorrupt/{name}.jpg")) for name in ("clean", "dark_3"))
+    assert (
+        clean.shape == dark.shape and clean[:, : clean.shape[1] // 2].mean() > dark[:, : dark.shape[1] // 2].mean() + 20
+    )
+    html = write_report([folder], folder / "report", "command").read_text()
+    assert "Example keyframes" in html and html.count("data:image/jpeg") == 2  # dark and points_reducing
+    text = (folder / "report" / "report.md").read_text()
+    for name in ("dark_2", "dark_3", "points_reducing_3"):
+        assert f"multicorrupt/before_after/{name}.jpg" in text
+        both = cv2.imread(str(folder / f"report/multicorrupt/before_after/{name}.jpg"))
+        assert both.shape == (2 * clean.shape[0], *clean.shape[1:])
 
 
 def test_seeds_have_folders_and_a_table_of_means(sweep, seen, tmp_path):
@@ -249,6 +268,8 @@ def test_a_curve_along_visibility(sweep, seen, tmp_path, capsys):
     assert "Below 75 % of clean: visibility_m = " in printed
     found = rows(tmp_path / "curves", "curve_weather.visibility_m")
     far, mist, fog = (found[f"visibility_m={value}"]["score"]["metrics"]["NDS"] for value in (2000, 100, 10))
+    draws = {len(row["score"]["draws"]) for row in found.values()}
+    assert draws == {200 if "95 % interval" in printed else 0}
     assert fog < mist <= far <= found["clean"]["score"]["metrics"]["NDS"]
     assert (tmp_path / "curves/curve_weather.visibility_m.png").stat().st_size > 10_000
     assert sweep("--curve", "weather.visibility_m=2000,500,100,10", base=seen) == 0
