@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# The main job in one command: data, training, robustness sweep, report. Set-up comes first if needed. Safe to run
-# again: every step goes on where it was interrupted.
+# The main job in one command: data, training, robustness sweeps of a segmentation model and a detector, one report.
+# Set-up comes first if needed. Safe to run again: every step goes on where it was interrupted.
 #
 # usage: tools/demo.sh [--root-path DIR --config FILE] [--work-dir DIR]
-#   --root-path DIR  a SemanticKITTI folder to use in place of the simulated world
+#   --root-path DIR  a SemanticKITTI folder to use in place of the simulated world; then there is no detector
 #   --config FILE    training config (default: the small MinkowskiNet for the simulated world)
 #   --work-dir DIR   where everything goes (default: work_dirs/demo)
 # SETUP_OPTIONS holds options for tools/setup_env.sh, e.g. SETUP_OPTIONS="--torch-index URL".
@@ -14,6 +14,7 @@ export GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-3000}
 here=$(cd "$(dirname "$0")/.." && pwd)
 cd "$here"
 root="" work=work_dirs/demo config=configs/segmentation/minkunet-small_1xb1-700i_semantickitti-sim.py
+detector=configs/cmt/cmt-tiny_masked_1xb2_nuscenes-sim # .py and .pth
 while [ $# -gt 0 ]; do
     case $1 in
         --root-path) root=${2:?--root-path needs a folder}; shift 2 ;;
@@ -28,23 +29,37 @@ bash tools/setup_env.sh ${SETUP_OPTIONS:-}
 python=$here/.venv/bin/python
 step() { printf '\n== %s (%d s since start)\n' "$*" "$SECONDS"; }
 
+runs=("$work/sweep")
+simulated=""
 if [ -z "$root" ]; then
-    root=$work/semantickitti
-    step "1/5 simulate SemanticKITTI sequences into $root"
+    simulated=yes root=$work/semantickitti
+    step "simulate SemanticKITTI sequences into $root"
     "$python" tools/simulate.py semantickitti --out "$root" --seed 0 --workers "$(nproc)"
 fi
-step "2/5 list the scans of $root"
+step "list the scans of $root"
 "$python" tools/create_data.py semantickitti --root-path "$root" --out-dir "$work/infos"
 data=(--root-path "$root" --info-dir "$work/infos")
 
-step "3/5 train $config"
+step "train $config"
 "$python" tools/train.py "$config" "${data[@]}" --work-dir "$work/train" --resume
 checkpoint=$(cat "$work/train/last_checkpoint")
 
-step "4/5 sweep SemanticKITTI-C over up to 8 validation scans"
+step "sweep SemanticKITTI-C over up to 8 validation scans"
 "$python" tools/sweep.py "$config" "$checkpoint" "${data[@]}" --suite semantickitti_c --work-dir "$work/sweep" \
     --cfg-options test_dataloader.dataset.indices=8
 
-step "5/5 report"
-"$python" tools/report.py "$work/sweep" --out "$work/report"
+if [ -n "$simulated" ]; then
+    step "simulate nuScenes keyframes into $work/nuscenes"
+    "$python" tools/simulate.py nuscenes --out "$work/nuscenes" --seed 0 --workers "$(nproc)"
+    "$python" tools/create_data.py nuscenes --root-path "$work/nuscenes" --version v1.0-mini --out-dir "$work/infos"
+    for suite in missing_sensors consistent_weather; do
+        step "sweep $suite with the detector of $detector.pth"
+        "$python" tools/sweep.py "$detector.py" "$detector.pth" --root-path "$work/nuscenes" --info-dir "$work/infos" \
+            --suite $suite --work-dir "$work/detection"
+    done
+    runs+=("$work/detection")
+fi
+
+step "report"
+"$python" tools/report.py "${runs[@]}" --out "$work/report"
 step "done; open $work/report/report.html (as text: $work/report/report.md)"
