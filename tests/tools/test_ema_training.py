@@ -11,7 +11,7 @@ import torch
 from perception3d.datasets.semantickitti_infos import list_infos, write_infos
 
 ROOT = Path(__file__).resolve().parents[2]
-CONFIG = ROOT / "configs/segmentation/rlseg-small-wo-cylinder_1xb1-700i_semantickitti-sim.py"
+CONFIG = ROOT / "configs/segmentation/rlseg-small_1xb1-700i_semantickitti-sim.py"
 MOMENTUM = 0.02
 OPTIONS = [
     "model.partition.voxel_size_m=2.0",

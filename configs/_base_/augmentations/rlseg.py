@@ -27,5 +27,4 @@ rlseg_augmentations = [
     dict(type="perception3d.SelectiveJitter", prob=0.3, max_sigma_m=0.15),
     dict(type="perception3d.RandomVisibility", prob=0.3, visibility_m=[6.0, 60.0]),
     dict(type="perception3d.NearClutter", prob=0.4, max_share=0.4),
-    dict(type="perception3d.RandomIntensity", prob=0.7, gain=[0.02, 2.0]),
 ]
