@@ -181,7 +181,7 @@ def run(tool: Callable[[], None]) -> None:
     """Run a tool's main.
 
     Bad input becomes one line on stderr and exit code 2, losses that are not finite one line and exit code 1, an
-    interrupt exit code 130.
+    interrupt exit code 130, output that nobody reads any more (``| head``) exit code 141, as shells have it.
     """
     try:
         repair_stack()
@@ -194,6 +194,10 @@ def run(tool: Callable[[], None]) -> None:
     except FloatingPointError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
+    except BrokenPipeError:
+        print("error: what read this output has ended", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at the end
+        sys.exit(141)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)

@@ -135,3 +135,17 @@ def test_setup_names_missing_headers(bare_machine, tmp_path):
     assert (
         f"expected the Python headers in {tmp_path}/include, found none; Debian: apt-get install python3.11-dev" in line
     )
+
+
+def test_output_that_nobody_reads_ends_quietly(tmp_path):
+    program = tmp_path / "long.py"
+    program.write_text(
+        "from perception3d import launch\n"
+        "launch.repair_stack = lambda: None\n"
+        "launch.run(lambda: [print('x' * 1000) for _ in range(10000)])\n"
+    )
+    command = f"set -o pipefail; {sys.executable} {program} | head -1"
+    environment = {**os.environ, "PYTHONPATH": str(TOOLS.parent)}
+    ended = subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 141
+    assert ended.stdout == "x" * 1000 + "\n" and "Traceback" not in ended.stderr and "Exception" not in ended.stderr
