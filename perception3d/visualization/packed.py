@@ -23,7 +23,7 @@ def frame_of(packed: Mapping[str, Any], metainfo: Mapping[str, Any], score_thres
     slip in the bookkeeping of matrices shows as boxes beside their objects.
 
     Args:
-        packed: ``inputs`` (``points`` (N, C), ``img`` (V, 3, H, W) if there are cameras) and ``data_samples``, one
+        packed: ``inputs`` (``points`` (N, C) and ``img`` (V, 3, H, W), those of the sensors there are) and ``data_samples``, one
             ``Det3DDataSample``.
         metainfo: of the dataset, with ``classes`` and, for segmentation, ``palette``.
         score_threshold: detections below are left out.
@@ -38,7 +38,7 @@ def frame_of(packed: Mapping[str, Any], metainfo: Mapping[str, Any], score_thres
     rgb, legend = _point_colours(sample, metainfo)
     return Frame(
         title=_title(sample.metainfo),
-        points=_array(inputs["points"]),
+        points=_array(inputs["points"]) if "points" in inputs else np.zeros((0, 3), dtype=np.float32),
         rgb=rgb,
         views=_views(inputs["img"], sample.metainfo) if "img" in inputs else (),
         boxes=tuple(boxes for boxes in (found, truth) if boxes is not None),

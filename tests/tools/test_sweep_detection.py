@@ -137,6 +137,7 @@ def test_models_with_one_sensor(sweep, world, tmp_path, sensor):
     assert sweep("--suite", "multicorrupt", "--corruptions", *names, base=base) == 0
     found = rows(tmp_path, "multicorrupt")
     assert sorted(found) == sorted(["clean", *names])
+    assert (tmp_path / "examples/multicorrupt/fog_3.jpg").is_file()
     untouched = {"lidar": ["brightness_3", "spatial_misalignment_3"], "camera": ["beams_reducing_3"]}[sensor]
     for name in untouched:
         assert found[name]["score"] == found["clean"]["score"]
