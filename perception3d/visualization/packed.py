@@ -23,8 +23,8 @@ def frame_of(packed: Mapping[str, Any], metainfo: Mapping[str, Any], score_thres
     slip in the bookkeeping of matrices shows as boxes beside their objects.
 
     Args:
-        packed: ``inputs`` (``points`` (N, C) and ``img`` (V, 3, H, W), those of the sensors there are) and ``data_samples``, one
-            ``Det3DDataSample``.
+        packed: ``inputs`` (``points`` (N, C) and ``img`` (V, 3, H, W), of the sensors there are) and ``data_samples``,
+            one ``Det3DDataSample``.
         metainfo: of the dataset, with ``classes`` and, for segmentation, ``palette``.
         score_threshold: detections below are left out.
 
