@@ -6,7 +6,7 @@ from corruptions.core import ADDED, KEPT, MOVED, Corrupted, Corruption, InputErr
 from corruptions.rng import generator
 
 # Version of the bytes: it changes when any corruption makes other bytes from the same seed.
-__version__ = "1.0.0"
+__version__ = "1.1.0"
 
 __all__ = ["ADDED", "KEPT", "MOVED", "Corrupted", "Corruption", "InputError", "Scan", "corrupt"]
 

@@ -1,12 +1,12 @@
 #!/usr/bin/env python
-"""Measure speed and memory, on a CPU on one thread; the result is a Markdown table.
+"""Measure speed and memory, on one thread of a CPU or with --device cuda; the result is a Markdown table.
 
 python tools/benchmark.py corruptions
 python tools/benchmark.py corruptions --scan sequences/08/velodyne/000000.bin --corruptions fog snowfall --repeat 20
 python tools/benchmark.py corruptions --camera image.png --out camera.json
 python tools/benchmark.py nuscenes --samples 600
 python tools/benchmark.py segmentation configs/segmentation/minkunet-small_1xb1-700i_semantickitti-sim.py
-python tools/benchmark.py cmt configs/cmt/cmt-tiny_1xb2_nuscenes-sim.py --checkpoint work_dirs/.../iter_2400.pth
+python tools/benchmark.py cmt configs/cmt/cmt-tiny_1xb2_nuscenes-sim.py --checkpoint work_dirs/.../iter_1600.pth
 python tools/benchmark.py sparse-conv
 python tools/benchmark.py simulation
 

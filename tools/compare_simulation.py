@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Simulated beside recorded data, as Markdown tables.
 
-python tools/compare_simulation.py nuscenes --real data/nuscenes --simulated data/simulated
+python tools/compare_simulation.py nuscenes --real data/nuscenes --simulated data/nuscenes-sim
 python tools/compare_simulation.py semantickitti --real data/semantickitti --simulated data/simulated
 
 The scenes differ, so no figure can be equal; orders of magnitude can.

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # dist_sweep.sh CONFIG CHECKPOINT PROCESSES [flags of sweep.py]: one process per GPU, or several on CPU, share it.
 set -euo pipefail
-# threads that wait briefly before they sleep: longer spinning costs several times the work itself on a shared machine,
-# none at all as much on an idle one
+# OpenMP threads that spin long while they wait slow a shared machine down several times over; threads that never spin
+# slow an idle one down as much
 export GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-3000}
 if [ $# -lt 3 ]; then echo "usage: $0 CONFIG CHECKPOINT PROCESSES [flags of sweep.py]" >&2; exit 2; fi
 here=$(cd "$(dirname "$0")" && pwd)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Make a checkpoint fit to be handed on: weights alone, without optimiser, schedule and paths of the machine.
 
-python tools/publish_model.py work_dirs/cmt/iter_3000.pth cmt.pth --half
+python tools/publish_model.py work_dirs/cmt/iter_1600.pth cmt.pth --half
 
 Prints size and sha256. The file loads with weights_only, and works with tools/test.py and tools/sweep.py.
 """

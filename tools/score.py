@@ -1,7 +1,8 @@
 #!/usr/bin/env python
 """Score predictions under a suite, whoever made them: clean and corrupted folders in, the suite's table out. No model.
 
-python tools/score.py --predictions P --dataset semantickitti --suite semantickitti_c --root data/SemanticKITTI-C
+python tools/score.py --predictions P --dataset semantickitti --suite semantickitti_c --root data/SemanticKITTI-C \\
+    --clean-root data/semantickitti
 python tools/score.py --predictions P --dataset nuscenes-lidarseg --suite robo3d --root data/nuScenes-C \\
     --clean-root data/nuscenes --version v1.0-trainval --split val
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Set up if needed, then lint, type check and tests, in as many processes as there are processors, at most four (-n 0: in
-# one). Options go to tools/setup_env.sh; words after -- go to pytest.
+# Set up if needed, then lint, type check and tests, in up to four processes. Options go to tools/setup_env.sh; words
+# after -- go to pytest: -- -n 0 (one process), -- -m slow (the tests that take minutes), -- -m gpu.
 set -euo pipefail
-# threads that wait briefly before they sleep: longer spinning costs several times the work itself on a shared machine,
-# none at all as much on an idle one
+# OpenMP threads that spin long while they wait slow a shared machine down several times over; threads that never spin
+# slow an idle one down as much
 export GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-3000}
 here=$(cd "$(dirname "$0")/.." && pwd)
 cd "$here"

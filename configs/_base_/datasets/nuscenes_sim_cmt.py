@@ -1,6 +1,6 @@
 # Simulated nuScenes for the small CMT: images of 352 x 128 out of 400 x 225, the keyframe's sweep and four before it.
-#   python tools/simulate.py nuscenes --out data/nuscenes-sim --preset train --scenes 60 --keyframes 5 \
-#       --resolution 225x400 --workers 2
+#   python tools/simulate.py nuscenes --out data/nuscenes-sim --preset train --keyframes 3 --resolution 225x400 \
+#       --workers 2
 #   python tools/create_data.py nuscenes --root-path data/nuscenes-sim
 # Tested without sensors: tools/test.py ... --cfg-options, and then
 #   test_dataloader.dataset.pipeline.2.lidar=True, test_dataloader.dataset.pipeline.2.cameras=all, or

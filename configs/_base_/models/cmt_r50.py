@@ -1,5 +1,5 @@
 # CMT with ResNet-50 and 0.1 m voxels, images of 800 x 320; 40,919,572 parameters. Published: 67.9 mAP, 70.8 NDS.
-# The published range of 54.0 m would need 1080 cells, of which a BEV map of 135 does not halve evenly; the published
+# The published range of 54.0 m would need 1080 cells, whose BEV map of 135 x 135 cannot be halved; the published
 # config says 1024 and loses what lies beyond 48.4 m, while its encodings still span 54 m. Here the range is 54.4 m:
 # 1088 cells, BEV 136 x 136. For the published weights take the config with the published grid.
 _base_ = ["./cmt_v99.py"]
