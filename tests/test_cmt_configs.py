@@ -1,5 +1,6 @@
 """CMT's configs hold the published hyper-parameters, and the schedule runs as published."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +8,10 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
-from mmengine.registry import PARAM_SCHEDULERS, init_default_scope
+from mmengine.registry import MODELS, PARAM_SCHEDULERS, init_default_scope
 
 import perception3d.models  # noqa: F401
+from perception3d.checkpoints import load_weights
 from perception3d.conventions import CMT_CLASSES
 
 FOLDER = Path(__file__).resolve().parents[1] / "configs/cmt"
@@ -149,3 +151,16 @@ def test_cycle_of_rates_and_momentum():
     np.testing.assert_allclose(momenta, beta, atol=1e-3)
     decays = [wrapper.param_groups[row]["weight_decay"] for row in groups.values()]
     np.testing.assert_allclose(decays, [0.05, 0.01, 0.01])
+
+
+def test_the_committed_weights_are_those_of_their_config():
+    """Small, loadable without pickles, of exactly this model; the README names their sha256."""
+    name = "cmt-tiny_masked_1xb2_nuscenes-sim"
+    path = FOLDER / f"{name}.pth"
+    assert path.stat().st_size <= 5_000_000
+    torch.load(path, weights_only=True)
+    init_default_scope("mmdet3d")
+    model = MODELS.build(read(name).model)
+    load_weights(model, str(path))
+    assert all(value.isfinite().all() for value in model.state_dict().values() if value.is_floating_point())
+    assert hashlib.sha256(path.read_bytes()).hexdigest() in (FOLDER / "README.md").read_text()

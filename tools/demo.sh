@@ -8,8 +8,8 @@
 #   --work-dir DIR   where everything goes (default: work_dirs/demo)
 # SETUP_OPTIONS holds options for tools/setup_env.sh, e.g. SETUP_OPTIONS="--torch-index URL".
 set -euo pipefail
-# threads that wait briefly before they sleep: longer spinning costs several times the work itself on a shared machine,
-# none at all as much on an idle one
+# OpenMP threads that spin long while they wait slow a shared machine down several times over; threads that never spin
+# slow an idle one down as much
 export GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-3000}
 here=$(cd "$(dirname "$0")/.." && pwd)
 cd "$here"
@@ -25,6 +25,10 @@ while [ $# -gt 0 ]; do
     esac
 done
 # shellcheck disable=SC2086  # SETUP_OPTIONS is a list of words
+if [ -z "$root" ] && [ ! -f "$detector.pth" ]; then
+    echo "error: $detector.pth: expected the weights of the detector, found no file; it belongs to this repository" >&2
+    exit 2
+fi
 bash tools/setup_env.sh ${SETUP_OPTIONS:-}
 python=$here/.venv/bin/python
 step() { printf '\n== %s (%d s since start)\n' "$*" "$SECONDS"; }
@@ -49,8 +53,9 @@ step "sweep SemanticKITTI-C over up to 8 validation scans"
     --cfg-options test_dataloader.dataset.indices=8
 
 if [ -n "$simulated" ]; then
+    # another seed than that of the scenes which the detector learned from
     step "simulate nuScenes keyframes into $work/nuscenes"
-    "$python" tools/simulate.py nuscenes --out "$work/nuscenes" --seed 0 --workers "$(nproc)"
+    "$python" tools/simulate.py nuscenes --out "$work/nuscenes" --seed 1 --workers "$(nproc)"
     "$python" tools/create_data.py nuscenes --root-path "$work/nuscenes" --version v1.0-mini --out-dir "$work/infos"
     for suite in missing_sensors consistent_weather; do
         step "sweep $suite with the detector of $detector.pth"
