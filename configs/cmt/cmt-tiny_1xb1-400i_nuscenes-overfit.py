@@ -3,6 +3,7 @@
 #   python tools/create_data.py nuscenes --root-path data/nuscenes --version v1.0-mini
 #   python tools/train.py configs/cmt/cmt-tiny_1xb1-400i_nuscenes-overfit.py
 _base_ = ["./cmt-tiny_1xb2_nuscenes-sim.py"]
+model = dict(pts_bbox_head=dict(num_queries=300))  # enough for one keyframe; 900 take more steps to settle
 data_root = "data/nuscenes"
 ann_file = "data/infos/nuscenes/nuscenes_infos_val.pkl"
 tokens = ["b5989651183643369174912bc5641d3b"]  # scene-0916, the first
