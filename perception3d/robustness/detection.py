@@ -46,17 +46,21 @@ class DetectionEvaluator:
         self._dataset = config.test_dataloader.dataset
         self._evaluator = {**config.test_evaluator, "out_dir": None, "jsonfile_prefix": None, "draws": DRAWS}
         self._seed = seed
-        self._finished: dict[str, tuple[Score, Sheet]] = {}
+        self._clean: tuple[Score, Sheet] | None = None
 
     def __call__(self, setting: Setting) -> tuple[Score, Sheet]:
         """Score a setting, and draw its example keyframe."""
         dataset = corrupted_dataset(self._dataset, setting, self._seed)
-        key = repr(dataset)
-        if key not in self._finished:
-            metrics, tested = self._model.test(dataset, self._evaluator)
-            score = make_detection_score(metrics, present_classes(tested), len(tested))
-            self._finished[key] = score, draw_sheet(self._example.packed, tested.metainfo, setting.folder)
-        return self._finished[key]
+        if dataset != self._dataset:
+            return self._score(dataset, setting)
+        if self._clean is None:
+            self._clean = self._score(dataset, setting)
+        return self._clean
+
+    def _score(self, dataset: Mapping[str, Any], setting: Setting) -> tuple[Score, Sheet]:
+        metrics, tested = self._model.test(dataset, self._evaluator)
+        score = make_detection_score(metrics, present_classes(tested), len(tested))
+        return score, draw_sheet(self._example.packed, tested.metainfo, setting.folder)
 
 
 class _ExampleKeyframe(Hook):
