@@ -86,10 +86,7 @@ def from_lidar(
     nearest, away_px = _nearest_known(known)
     near = away_px <= gap_px
     depth_m = np.where(near, measured[known][nearest], background_m).astype(np.float32)
-    enclosed = ~near & np.logical_or.accumulate(near) & np.logical_or.accumulate(near[::-1])[::-1]
-    if enclosed.any():
-        depth_m[enclosed] = 1 / interpolated(1 / depth_m, near)[enclosed]
-        near = near | enclosed
+    near = _fill_holes(depth_m, near)
 
     top_row, column = near.argmax(axis=0), np.arange(width)
     rings_end_rad = elevation_rad[known].max() - 2 * _GAP_RAD
@@ -104,6 +101,14 @@ def from_lidar(
     grey = image.astype(np.float32).mean(axis=2) / 255
     nearness = along_edges(1 / depth_m, grey, 2 * gap_px, _EDGE_CONTRAST)
     return 1 / np.clip(nearness, 1 / SKY_M, 1 / _NEAREST_M)
+
+
+def _fill_holes(depth_m: NDArray[np.float32], near: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Interpolate, in place, what has returns both above and below it; where the distance is known then."""
+    enclosed = ~near & np.logical_or.accumulate(near) & np.logical_or.accumulate(near[::-1])[::-1]
+    if enclosed.any():
+        depth_m[enclosed] = 1 / interpolated(1 / depth_m, near)[enclosed]
+    return near | enclosed
 
 
 def _nearest_true(flags: NDArray[np.bool_]) -> NDArray[np.int64]:
