@@ -12,12 +12,13 @@ ROOT = Path(__file__).resolve().parents[1]
 def own_logger() -> Iterator[None]:
     """A logger for each test.
 
-    mmengine names a run by config and second, and hands the logger of that name to the next run of the same second,
-    with the first run's closed output.
+    mmengine names a run by config and second, and hands logger and message hub of that name to the next run of the same
+    second, with the first run's closed output and its scores.
     """
     yield
     if "mmengine.logging" in sys.modules:
         sys.modules["mmengine.logging"].MMLogger._instance_dict.clear()
+        sys.modules["mmengine.logging"].MessageHub._instance_dict.clear()
 
 
 @pytest.fixture(scope="session")
